@@ -1,0 +1,68 @@
+//! The answer as one line of JSON.
+
+use evidence::canonical_json::{INTEGER_MAX, Value, to_bytes};
+use evidence::event_file::Cuts;
+
+use crate::check::{Outcome, Shown, Statement};
+use crate::{plain, utc};
+
+/// The answer for one file; ends with a line break.
+pub fn line(file: &str, outcome: &Outcome) -> String {
+    let mut members = vec![("file", Value::from(file))];
+    match outcome {
+        Outcome::Holds(statement) => {
+            members.push(("holds", true.into()));
+            members.extend(holds(statement));
+        }
+        Outcome::Wrong(fault) => {
+            members.extend([("holds", false.into()), ("place", fault.place.as_str().into()), ("reason", fault.reason.as_str().into())])
+        }
+        Outcome::Unreadable(why) => members.extend([("holds", Value::Null), ("reason", why.as_str().into())]),
+    }
+    let object = Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    format!("{}\n", plain::json(&String::from_utf8_lossy(&to_bytes(&object))))
+}
+
+fn holds(statement: &Statement) -> Vec<(&'static str, Value)> {
+    let Statement { index, leaf, checkpoint, pinned, rotations, shown, raw } = statement;
+    let mut members = vec![
+        ("index", number(index.0)),
+        ("kind", leaf.kind.word().into()),
+        ("source", leaf.source.into()),
+        ("class", u32::from(leaf.class).into()),
+        ("received_at", number(leaf.received_at)),
+        ("received_at_utc", utc::format(leaf.received_at).into()),
+        ("origin", checkpoint.checkpoint.origin.as_str().into()),
+        ("size", number(checkpoint.checkpoint.size.0)),
+        ("root", checkpoint.checkpoint.root.to_string().into()),
+        ("key", checkpoint.key.to_string().into()),
+        ("pinned", pinned.to_string().into()),
+        ("rotations", number(*rotations as u64)),
+        ("raw", raw.map_or(Value::Null, |_| true.into())),
+    ];
+    match shown {
+        Shown::Event { source_name, parts, hidden, cuts, act } => members.extend([
+            ("type", "event file".into()),
+            ("source_name", source_name.clone().into()),
+            ("parts", number(*parts as u64)),
+            ("hidden", hidden.iter().map(|part| number(*part as u64)).collect()),
+            ("cuts", cuts_word(*cuts).into()),
+            ("act", act.as_ref().filter(|(_, authority)| *authority).map(|(name, _)| name.as_str()).into()),
+        ]),
+        Shown::Receipt { with_salt } => members.extend([("type", "receipt".into()), ("salt", (*with_salt).into())]),
+    }
+    members
+}
+
+const fn cuts_word(cuts: Cuts) -> &'static str {
+    match cuts {
+        Cuts::Recomputed => "recomputed",
+        Cuts::Unknown => "unknown",
+        Cuts::NotCut => "not cut",
+    }
+}
+
+/// Beyond 2^53 as a string: JSON readers would round it.
+fn number(number: u64) -> Value {
+    if number <= INTEGER_MAX { number.into() } else { number.to_string().into() }
+}
