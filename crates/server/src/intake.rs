@@ -1,0 +1,29 @@
+//! From bytes on a door to raw events. Knows nothing of the log.
+//!
+//! ```text
+//! request ── body.rs ──► decoded bytes ── shape.rs ──► events and refusals, in input order
+//!            gzip, zstd,                  one value, array,        │
+//!            cap, ratio                   wrapper or lines         └─ record_id.rs, idempotency.rs
+//! ```
+//!
+//! What a door may refuse is listed in [`limits`], and each refusal is counted by [`Refusals`]: at
+//! most one record for each source, reason and minute. Everything here is pure: time is passed in.
+//!
+//! Absent on purpose: a JSON document model. A raw event is a range of the body; its bytes are
+//! never parsed into values and written again, so they cannot change on the way in.
+
+pub mod body;
+pub mod idempotency;
+mod json;
+pub mod limits;
+pub mod record_id;
+pub mod refusals;
+pub mod shape;
+pub mod source_name;
+
+pub use body::{BodyDecoder, BodyError, Encoding};
+pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
+pub use record_id::{RecordId, record_id};
+pub use refusals::{RefusalRecord, Refusals};
+pub use shape::{Decoded, Media, RawEvent, RefusalCode, Refused, ShapeError, decode};
+pub use source_name::{InvalidSourceName, SourceName};

@@ -1,0 +1,71 @@
+//! What holds for any bytes given to the readers of `evidence`. The fuzz targets call these, and so
+//! does `crates/evidence/tests/corpus.rs` with the checked-in corpus.
+#![allow(dead_code, reason = "each fuzz target calls one of them")]
+
+use evidence::act::parse_head;
+use evidence::{EventFile, Receipt, commit, commit_parts, cut, is_canonical, open_receipt, parse_part2};
+use tlog::VerifierKey;
+
+/// The first key of `crates/evidence/tests/golden/vkeys`.
+pub const LOG: &str = "example.com/log+9be5d3c6+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+
+fn key() -> Option<VerifierKey> {
+    LOG.parse().ok()
+}
+
+/// An event file is read or refused; what is read is written and read back the same; what verifies
+/// has a leaf that its parts lead to.
+pub fn event_file(bytes: &[u8]) {
+    let _ = EventFile::parse_keys(bytes);
+    let Ok(file) = EventFile::parse(bytes) else {
+        return;
+    };
+    let again = file.to_json();
+    assert_eq!(EventFile::parse(&again).ok().as_ref(), Some(&file));
+    let Some(key) = key() else { return };
+    if let Ok(event) = file.verify(&key, &[]) {
+        let digests: Vec<[u8; 32]> = file.parts.iter().map(evidence::Part::digest).collect();
+        assert_eq!(evidence::commitment::commitment_of(&digests), event.leaf.commitment);
+        assert!(event.index.0 < event.checkpoint.checkpoint.size.0);
+    }
+}
+
+/// A receipt is read or refused; what is read is written back to the byte.
+pub fn receipt(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(receipt) = text.parse::<Receipt>() {
+        assert_eq!(receipt.to_string(), text);
+    }
+    let Some(key) = key() else { return };
+    if let Ok(receipt) = open_receipt(text, &key, &[]) {
+        let _ = receipt.check_raw(bytes);
+    }
+}
+
+/// Part 2 of an act is read or refused; what is read is canonical and is written back to the byte.
+pub fn act(bytes: &[u8]) {
+    let head = parse_head(bytes);
+    if let Ok((read, act)) = parse_part2(bytes) {
+        assert!(is_canonical(bytes));
+        assert_eq!(act.to_part2(&read), bytes);
+        assert!(matches!(head, Ok((head, name)) if head == read && name == act.name()));
+    }
+}
+
+/// Raw is cut into 1 to 253 parts that add up to it; the two ways to commit agree.
+pub fn raw(bytes: &[u8]) {
+    let mut cuts = Vec::new();
+    cut(bytes, &mut cuts);
+    assert!((1..=253).contains(&cuts.len()));
+    assert_eq!(cuts.iter().map(|length| *length as usize).sum::<usize>(), bytes.len());
+    let mut parts: Vec<&[u8]> = vec![b"{}", b"{}"];
+    let mut rest = bytes;
+    for length in &cuts {
+        let (part, after) = rest.split_at(*length as usize);
+        parts.push(part);
+        rest = after;
+    }
+    assert_eq!(commit(&[1; 16], b"{}", b"{}", bytes, &cuts), commit_parts(&[1; 16], &parts));
+}

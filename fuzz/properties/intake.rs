@@ -1,0 +1,87 @@
+//! What holds for any bytes given to the parsers of a door. The fuzz targets call these, and so
+//! does `crates/server/tests/intake_corpus.rs` with the checked-in corpus.
+#![allow(dead_code, reason = "each fuzz target calls one of them")]
+
+#[path = "../../crates/server/src/intake/shape/accounted.rs"]
+mod accounted;
+
+use bytes::Bytes;
+use indelible::intake::limits::{BodyLimits, DEPTH_MAX, EVENT_BYTES_MAX};
+use indelible::intake::{BodyDecoder, Encoding, Media, RawEvent, Refused, decode, record_id};
+use serde_json::Value;
+
+/// Every byte of a body is in an event, in a refused value, or only separates them.
+pub fn shape(body: &[u8]) {
+    for media in [Media::Any, Media::TextPlain] {
+        let Ok(decoded) = decode(body, media) else {
+            continue;
+        };
+        let whole = |event: &RawEvent| match &event.truncated {
+            Some(cut) => event.range().start..event.range().start + cut.bytes as usize,
+            None => event.range(),
+        };
+        let mut spans: Vec<_> = decoded.events.iter().map(whole).collect();
+        spans.extend(decoded.refused.iter().map(Refused::range));
+        spans.sort_by_key(|span| span.start);
+        accounted::unaccounted(body, media == Media::TextPlain, &spans).unwrap();
+        for event in &decoded.events {
+            let raw = event.raw(body);
+            assert!(raw.len() <= EVENT_BYTES_MAX && !raw.is_empty());
+            assert!(raw.len() == event.range().len());
+            assert!(!event.json || serde_json::from_slice::<serde::de::IgnoredAny>(raw).is_ok());
+        }
+        for refused in &decoded.refused {
+            let deepest = body[refused.range()].iter().filter(|&&byte| byte == b'[' || byte == b'{');
+            assert!(deepest.count() > DEPTH_MAX);
+        }
+    }
+}
+
+/// A body decodes to the same bytes in one piece and in many, never beyond its cap. The first byte
+/// chooses the encoding and the size of the pieces.
+pub fn body(data: &[u8]) {
+    let Some((&choice, wire)) = data.split_first() else {
+        return;
+    };
+    let encoding = match choice % 3 {
+        0 => Encoding::Identity,
+        1 => Encoding::Gzip,
+        _ => Encoding::Zstd,
+    };
+    let limits = BodyLimits { decoded_bytes: 1 << 16, ratio_free_bytes: 1 << 10, ..BodyLimits::REQUEST };
+    let read = |piece: usize| {
+        let mut decoder = BodyDecoder::new(encoding, limits);
+        for piece in wire.chunks(piece) {
+            decoder.push(Bytes::copy_from_slice(piece))?;
+        }
+        decoder.finish()
+    };
+    let (whole, pieces) = (read(wire.len().max(1)), read(usize::from(choice / 3) + 1));
+    if let (Ok(whole), Ok(pieces)) = (&whole, &pieces) {
+        assert_eq!(whole, pieces);
+        assert!(whole.len() <= limits.decoded_bytes);
+    }
+    // In pieces the ratio is judged earlier, so that a bomb may be seen in pieces only.
+    assert!(whole.is_ok() || pieces.is_err(), "{whole:?} but {pieces:?}");
+}
+
+/// The id found without a document is the one that a full parser finds.
+pub fn id(raw: &[u8]) {
+    let found = record_id(raw).map(|id| id.as_str().to_owned());
+    let Ok(Value::Object(members)) = serde_json::from_slice(raw) else {
+        return;
+    };
+    match members.get("id") {
+        // The document keeps the last of several members called `id`: nothing to compare with.
+        Some(_) if memchr::memmem::find_iter(raw, "id").count() + memchr::memmem::find_iter(raw, r"\u00").count() > 1 => {}
+        Some(Value::String(text)) if (1..=512).contains(&text.len()) => {
+            assert_eq!(found.as_ref(), Some(text))
+        }
+        Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            // `-0` is an integer in its own digits; the document makes it a float.
+            assert_eq!(found, Some(number.to_string()));
+        }
+        Some(Value::Number(_)) => {}
+        _ => assert_eq!(found, None),
+    }
+}
