@@ -6,3 +6,4 @@
 pub mod access;
 pub mod clock;
 pub mod intake;
+pub mod log;

@@ -1,0 +1,59 @@
+//! Records that the log writes about itself: raw JSON of entries of kind *record*.
+
+use evidence::canonical_json::{self, Value};
+use evidence::envelope::Facts;
+
+/// Part 0 of the log's own entries.
+#[must_use]
+pub fn own_facts() -> Vec<u8> {
+    Facts::new("indelible", "internal").to_bytes()
+}
+
+/// Part 0 with the index of an earlier entry that has the same record id and other bytes.
+#[must_use]
+pub fn facts_beside(facts: &[u8], earlier: u64) -> Vec<u8> {
+    match Facts::parse(facts) {
+        Ok(facts) => Facts { conflict: Some(earlier), ..facts }.to_bytes(),
+        // Facts are made by this program; if they do not parse they are kept as they are.
+        Err(_) => facts.to_vec(),
+    }
+}
+
+fn number(value: u64) -> Value {
+    Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn text(value: &str) -> Value {
+    Value::String(value.to_owned())
+}
+
+fn record(name: &str, members: Vec<(&str, Value)>) -> Vec<u8> {
+    let own = [("v", number(1)), ("record", text(name))];
+    let all = own.into_iter().chain(members).map(|(name, value)| (name.to_owned(), value));
+    canonical_json::to_bytes(&Value::Object(all.collect()))
+}
+
+/// The clock stepped back: receive times are held at `held` (ms) until it catches up.
+#[must_use]
+pub fn clock_stepped_back(now: u64, held: u64) -> Vec<u8> {
+    record("clock.stepped_back", vec![("clock", number(now)), ("held", number(held))])
+}
+
+/// A restart found a torn last frame and dropped it: nothing in it had been promised.
+#[must_use]
+pub fn tail_dropped(bytes: u64, sha256: &str) -> Vec<u8> {
+    record("log.tail_dropped", vec![("bytes", number(bytes)), ("sha256", text(sha256))])
+}
+
+/// Input was refused, `count` times within the minute that began at `minute` (ms).
+#[must_use]
+pub fn input_refused(source: &str, reason: &str, count: u64, minute: u64) -> Vec<u8> {
+    let members = vec![("source", text(source)), ("reason", text(reason)), ("count", number(count)), ("minute", number(minute))];
+    record("input.refused", members)
+}
+
+/// Files that no act names were removed at a restart.
+#[must_use]
+pub fn leftovers_removed(count: u64) -> Vec<u8> {
+    record("log.leftovers_removed", vec![("count", number(count))])
+}
