@@ -7,3 +7,4 @@ pub mod access;
 pub mod clock;
 pub mod intake;
 pub mod log;
+pub mod store;

@@ -1,0 +1,363 @@
+//! Reads entries, leaves, tree nodes and proofs, wherever they lie: in chunks, in payload files,
+//! in sealed segments.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use evidence::act::PayloadFile as PayloadRef;
+use evidence::leaf::{LEAF_BYTES, Leaf};
+use tlog::{Hash, LeafIndex, TreeSize};
+
+use crate::log::Log;
+use crate::log::chunk::Chunk;
+use crate::log::core::payload_file_of;
+use crate::log::entry::{Entries, part_lengths};
+use crate::log::shared::View;
+use crate::log::tail::ChunkRef;
+use crate::store::layout;
+use crate::store::leaves_file::BUNDLE_LEAVES;
+use crate::store::media::Media;
+use crate::store::media_reader::MediaReader;
+use crate::store::nodes::{TailView, TreeNodes, sealed_bundle};
+use crate::store::payload_file::{OwnedRow, PayloadFile};
+use crate::store::wal::{FrameAt, WalReader};
+
+/// Payload files kept open: a query over a month of a busy trail touches fewer.
+const OPEN_FILES_MAX: usize = 64;
+/// Decoded chunks kept: readers of the newest events ask for the same few.
+const DECODED_CHUNKS_MAX: usize = 4;
+
+/// Why something cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No such index yet.
+    #[error("there is no entry {index}: the log holds {size}")]
+    Beyond {
+        /// What was asked for.
+        index: u64,
+        /// Size of the log.
+        size: u64,
+    },
+    /// A file is missing, unreadable or not what it should be.
+    #[error("{path} cannot be read: {why}; run `indelible verify` on the data directory")]
+    Damaged {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// An entry as stored, with its leaf.
+#[derive(Clone, Debug)]
+pub struct StoredEntry {
+    /// Index in the log.
+    pub index: u64,
+    /// Its leaf.
+    pub leaf: Leaf,
+    /// Event salt.
+    pub salt: [u8; 16],
+    /// Part 0.
+    pub facts: Bytes,
+    /// Part 1.
+    pub people: Bytes,
+    /// Parts 2…, concatenated.
+    pub raw: Bytes,
+    /// Lengths of parts 2….
+    pub lengths: Vec<u32>,
+}
+
+impl StoredEntry {
+    /// All parts in order.
+    #[must_use]
+    pub fn parts(&self) -> Vec<&[u8]> {
+        let mut parts: Vec<&[u8]> = vec![&self.facts, &self.people];
+        let mut rest: &[u8] = &self.raw;
+        for length in &self.lengths {
+            let (part, after) = rest.split_at(rest.len().min(*length as usize));
+            parts.push(part);
+            rest = after;
+        }
+        parts
+    }
+}
+
+/// Rows read ahead at a time: at 1 KB a row a few MiB.
+const RUN_ROWS_MAX: u64 = 4096;
+
+/// Where a reader of a range is: one run of rows for each class, and one bundle of leaves.
+#[derive(Default)]
+struct Runs {
+    leaves: Option<(u64, Vec<[u8; LEAF_BYTES]>)>,
+    rows: BTreeMap<u16, (String, VecDeque<OwnedRow>)>,
+}
+
+fn entry_of(row: OwnedRow, leaf: Leaf, file: &str) -> Result<StoredEntry, ReadError> {
+    let index = row.index;
+    let salt = row.salts.as_ref().try_into().map_err(|_| damaged(file, format!("entry {index} has no whole salt")))?;
+    let lengths = lengths_of(&row.raw, row.parts.as_deref());
+    Ok(StoredEntry { index, leaf, salt, facts: row.facts, people: row.people, raw: row.raw, lengths })
+}
+
+/// Reads one trail.
+pub struct Reader {
+    media: Arc<dyn Media>,
+    wal: WalReader,
+    log: Log,
+    open: Mutex<VecDeque<(String, Arc<PayloadFile<MediaReader>>)>>,
+    chunks: Mutex<VecDeque<(u64, Arc<Vec<StoredEntry>>)>>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("trail", &self.log.shared().trail).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn damaged(path: &str, why: impl std::fmt::Display) -> ReadError {
+    ReadError::Damaged { path: path.to_owned(), why: why.to_string() }
+}
+
+impl Reader {
+    /// A reader beside a running log.
+    #[must_use]
+    pub fn new(media: Arc<dyn Media>, wal: WalReader, log: Log) -> Self {
+        Self { media, wal, log, open: Mutex::default(), chunks: Mutex::default() }
+    }
+
+    /// The entry at `index`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn entry(&self, index: u64) -> Result<StoredEntry, ReadError> {
+        let view = self.log.view();
+        if index >= view.size {
+            return Err(ReadError::Beyond { index, size: view.size });
+        }
+        if let Some(chunk) = self.log.shared().with_tail(|tail| tail.chunk(index))
+            && let Ok(entries) = self.chunk(chunk)
+            && let Some(entry) = entries.get((index - chunk.first) as usize)
+        {
+            return Ok(entry.clone());
+        }
+        // Not in a chunk, or the chunk was released a moment ago: then a file has it.
+        self.entry_in_file(index)
+    }
+
+    /// Entries from `from` on, at most `limit`, in order. Files are read as runs of rows, not row
+    /// by row.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn entries(&self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, ReadError> {
+        let to = self.log.view().size.min(from.saturating_add(limit as u64));
+        let mut runs = Runs::default();
+        let mut entries = Vec::new();
+        for index in from..to {
+            let in_chunk = self.log.shared().with_tail(|tail| tail.chunk(index));
+            let from_chunk = in_chunk.and_then(|chunk| self.chunk(chunk).ok()?.get((index - chunk.first) as usize).cloned());
+            entries.push(match from_chunk {
+                Some(entry) => entry,
+                None => self.next_in_run(&mut runs, index, to)?,
+            });
+        }
+        Ok(entries)
+    }
+
+    /// The entry at `index` from the run of rows it belongs to, beginning a run where there is none.
+    fn next_in_run(&self, runs: &mut Runs, index: u64, to: u64) -> Result<StoredEntry, ReadError> {
+        let bundle = index / BUNDLE_LEAVES as u64;
+        if runs.leaves.as_ref().is_none_or(|(number, _)| *number != bundle) {
+            runs.leaves = Some((bundle, self.bundle_leaves(bundle, self.log.view().size)?));
+        }
+        let position = (index % BUNDLE_LEAVES as u64) as usize;
+        let leaf = runs
+            .leaves
+            .as_ref()
+            .and_then(|(_, leaves)| leaves.get(position))
+            .ok_or_else(|| damaged(layout::SEGMENTS, "a bundle is short"))?;
+        let leaf = Leaf::decode(leaf).map_err(|why| damaged(layout::SEGMENTS, why))?;
+        let (name, rows) = runs.rows.entry(leaf.class).or_default();
+        if rows.front().is_none_or(|row: &OwnedRow| row.index != index) {
+            let state = Arc::clone(&self.log.view().state);
+            let file = payload_file_of(&state, index, leaf.class);
+            let file = file.ok_or_else(|| damaged(layout::PAYLOAD, format!("no file holds entry {index}")))?;
+            *name = file.name();
+            let opened = self.payload_file(name)?;
+            let run = index..file.end().min(to).min(index + RUN_ROWS_MAX);
+            *rows = opened.rows(run).collect::<Result<_, _>>().map_err(|why| damaged(name, why))?;
+        }
+        let row = rows.pop_front().filter(|row| row.index == index);
+        entry_of(row.ok_or_else(|| damaged(name, format!("it has no row for entry {index}")))?, leaf, name)
+    }
+
+    fn chunk(&self, place: ChunkRef) -> Result<Arc<Vec<StoredEntry>>, ReadError> {
+        let mut cached = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, entries)) = cached.iter().find(|(first, _)| *first == place.first) {
+            return Ok(Arc::clone(entries));
+        }
+        drop(cached);
+        let at = FrameAt { file: place.at.file, block: place.at.block, bytes: place.at.bytes };
+        let bytes = self.wal.read(at).map_err(|why| damaged(layout::WAL, why))?;
+        let chunk = Chunk::decode(&bytes).map_err(|why| damaged(layout::WAL, why))?;
+        if chunk.header.first != place.first {
+            return Err(damaged(layout::WAL, "another chunk stands in its place"));
+        }
+        let entries = Arc::new(stored_entries(&chunk)?);
+        cached = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.push_front((place.first, Arc::clone(&entries)));
+        cached.truncate(DECODED_CHUNKS_MAX);
+        Ok(entries)
+    }
+
+    fn entry_in_file(&self, index: u64) -> Result<StoredEntry, ReadError> {
+        let leaf = self.leaf(index)?;
+        let state = Arc::clone(&self.log.view().state);
+        let name = payload_file_of(&state, index, leaf.class).map(PayloadRef::name);
+        let name = name.ok_or_else(|| damaged(layout::PAYLOAD, format!("no file holds entry {index}")))?;
+        let row = self.payload_file(&name)?.row(index).map_err(|why| damaged(&name, why))?;
+        entry_of(row.ok_or_else(|| damaged(&name, format!("it has no row for entry {index}")))?, leaf, &name)
+    }
+
+    fn payload_file(&self, name: &str) -> Result<Arc<PayloadFile<MediaReader>>, ReadError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = open.iter().position(|(known, _)| known == name)
+            && let Some(found) = open.remove(at)
+        {
+            let file = Arc::clone(&found.1);
+            open.push_front(found);
+            return Ok(file);
+        }
+        drop(open);
+        let reader = MediaReader::open(self.media.as_ref(), name).map_err(|why| damaged(name, why))?;
+        let file = Arc::new(PayloadFile::open(reader).map_err(|why| damaged(name, why))?);
+        open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.push_front((name.to_owned(), Arc::clone(&file)));
+        open.truncate(OPEN_FILES_MAX);
+        Ok(file)
+    }
+
+    /// The leaf at `index`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn leaf(&self, index: u64) -> Result<Leaf, ReadError> {
+        let path = layout::SEGMENTS;
+        let bytes = self.leaf_bytes(index)?;
+        Leaf::decode(&bytes).map_err(|why| damaged(path, why))
+    }
+
+    /// The 48 bytes of the leaf at `index`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn leaf_bytes(&self, index: u64) -> Result<[u8; LEAF_BYTES], ReadError> {
+        let (leaf, size) = self.log.shared().with_tail(|tail| (tail.leaf(index), tail.size()));
+        if let Some(leaf) = leaf {
+            return Ok(leaf);
+        }
+        if index >= size {
+            return Err(ReadError::Beyond { index, size });
+        }
+        let bundle = self.sealed_bundle(index / BUNDLE_LEAVES as u64)?;
+        let leaf = bundle.get((index % BUNDLE_LEAVES as u64) as usize).copied();
+        leaf.ok_or_else(|| damaged(layout::SEGMENTS, "a bundle is short"))
+    }
+
+    /// Leaves of entry bundle `n` as far as the tree of `size` leaves goes.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn bundle_leaves(&self, n: u64, size: u64) -> Result<Vec<[u8; LEAF_BYTES]>, ReadError> {
+        let first = n * BUNDLE_LEAVES as u64;
+        let end = (first + BUNDLE_LEAVES as u64).min(size);
+        let in_tail = self.log.shared().with_tail(|tail| tail.leaves(first, end));
+        match in_tail {
+            Some(leaves) => Ok(leaves),
+            None => self.sealed_bundle(n),
+        }
+    }
+
+    fn sealed_bundle(&self, n: u64) -> Result<Vec<[u8; LEAF_BYTES]>, ReadError> {
+        sealed_bundle(self.media.as_ref(), self.log.view().state.segment_leaves, n)
+    }
+
+    /// Tree nodes as of now; reads each bundle and tile once.
+    #[must_use]
+    pub fn nodes(&self) -> TreeNodes<'_> {
+        let segment_leaves = self.log.view().state.segment_leaves;
+        TreeNodes::new(self.media.as_ref(), TailView::Shared(self.log.shared()), segment_leaves)
+    }
+
+    /// Inclusion proof of `index` in the tree of `size` leaves (RFC 6962 §2.1.1).
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
+        tlog::prove::inclusion(&self.nodes(), LeafIndex(index), TreeSize(size)).map_err(|why| prove_error(why, index, size))
+    }
+
+    /// Consistency proof between two sizes (RFC 6962 §2.1.2).
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
+        tlog::prove::consistency(&self.nodes(), TreeSize(old), TreeSize(new)).map_err(|why| prove_error(why, old, new))
+    }
+
+    /// Root of the tree of `size` leaves.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn root_at(&self, size: u64) -> Result<Hash, ReadError> {
+        tlog::prove::root_at(&self.nodes(), TreeSize(size)).map_err(|why| prove_error(why, size, size))
+    }
+
+    /// The newest published view.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.log.view()
+    }
+}
+
+pub(crate) fn prove_error(why: tlog::prove::ProveError<ReadError>, index: u64, size: u64) -> ReadError {
+    match why {
+        tlog::prove::ProveError::Node(why) => why,
+        _ => ReadError::Beyond { index, size },
+    }
+}
+
+/// Lengths of parts 2… of an entry.
+#[must_use]
+pub fn lengths_of(raw: &[u8], map: Option<&[u8]>) -> Vec<u32> {
+    let mut lengths = Vec::new();
+    match map {
+        Some(map) => part_lengths(map, &mut lengths),
+        None => evidence::cut::cut(raw, &mut lengths),
+    }
+    lengths
+}
+
+/// All entries of a chunk with their leaves.
+fn stored_entries(chunk: &Chunk) -> Result<Vec<StoredEntry>, ReadError> {
+    let mut cuts = Vec::new();
+    let mut entries = Vec::with_capacity(chunk.header.count as usize);
+    for block in &chunk.blocks {
+        let decoded = Bytes::from(block.decode().map_err(|why| damaged(layout::WAL, why))?.into_owned());
+        for entry in Entries::new(&decoded) {
+            let entry = entry.map_err(|why| damaged(layout::WAL, why))?;
+            let leaf = entry.leaf(entry.commitment(&mut cuts), chunk.header.received_at);
+            entries.push(StoredEntry {
+                index: chunk.header.first + entries.len() as u64,
+                leaf,
+                salt: entry.salt,
+                facts: decoded.slice_ref(entry.facts),
+                people: decoded.slice_ref(entry.people),
+                raw: decoded.slice_ref(entry.raw),
+                lengths: cuts.clone(),
+            });
+        }
+    }
+    Ok(entries)
+}

@@ -1,0 +1,593 @@
+//! A trail on a medium, open for reading and writing: recovered, guarded, and kept in order by its
+//! threads: the sequencer (owns the log), the sealer (moves entries to files), the keeper (syncs
+//! the newest checkpoint, readies and recycles write-ahead files).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use evidence::act::KeptCheckpoint;
+use evidence::fold::TrailState;
+use tlog::{TreeSize, VerifierKey};
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::log::genesis::first_chunk;
+use crate::log::intent::ActError;
+use crate::log::planted::{Bug, planted};
+use crate::log::sequencer::Acted;
+use crate::log::shared::View;
+use crate::log::window::IdKey;
+use crate::log::{Log, Start, records};
+use crate::store::keys::{self, KeyError, KeyPairOnDisk, StoredKey};
+use crate::store::layout;
+use crate::store::leftover;
+use crate::store::local::LocalStore;
+use crate::store::media::{Media, TEMPORARY_SUFFIX, join, parent};
+use crate::store::nodes::{TailView, TreeNodes};
+use crate::store::read::{ReadError, Reader};
+use crate::store::recover::{RecoverError, Recovered, open_note, recover};
+use crate::store::seal::{SealError, SealPolicy, Sealer};
+use crate::store::wal::{Examined, Spares, TornTail, Wal, WalError, WalLimits};
+
+/// How often the newest checkpoint is written beside the log: what a rollback can hide from this
+/// directory alone is at most this much.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(1000);
+
+/// What a medium writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// How much the sealer yields to threads that answer.
+const SEALER_NICE: i32 = 10;
+
+/// How a trail is opened.
+#[derive(Clone, Debug)]
+pub struct TrailOptions {
+    /// Trail name.
+    pub trail: String,
+    /// What the signing key is bound to: the canonical path of the data directory.
+    pub directory: String,
+    /// Origin for a new trail; `None` draws the default one.
+    pub origin: Option<String>,
+    /// Leaves a segment for a new trail: a power of two ≥ 256.
+    pub segment_leaves: u64,
+    /// Sizes of write-ahead files.
+    pub wal: WalLimits,
+    /// When entries move to files.
+    pub seal: SealPolicy,
+    /// Wall clock.
+    pub clock: Clock,
+    /// A signed note the trail must not be behind.
+    pub not_before: Option<String>,
+    /// Start the sealing and keeping threads. Without them a caller does their work step by step.
+    pub threads: bool,
+}
+
+impl TrailOptions {
+    /// Options for the trail `main` of a data directory whose canonical path is `directory`.
+    #[must_use]
+    pub fn main(directory: &str) -> Self {
+        Self {
+            trail: "main".into(),
+            directory: directory.to_owned(),
+            origin: None,
+            segment_leaves: 65_536,
+            wal: WalLimits::default(),
+            seal: SealPolicy::default(),
+            clock: Clock::system(),
+            not_before: None,
+            threads: true,
+        }
+    }
+}
+
+/// Why a trail does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The medium failed.
+    #[error("{path}: {error}")]
+    Io {
+        /// Which file or directory.
+        path: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The trail is damaged.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The write-ahead log cannot be taken over.
+    #[error("write-ahead log: {0}")]
+    Wal(#[from] WalError),
+    /// No signing key on disk is the one that the acts name.
+    #[error(
+        "no signing key in keys/ is {vkey}, the one in force: without it nothing can be appended to this trail; \
+         restore keys/signing.key from a backup (what its loss means: docs/OPERATE.md, 'A lost signing key')"
+    )]
+    KeyLost {
+        /// The key in force.
+        vkey: String,
+    },
+    /// A known checkpoint is not extended by what is here.
+    #[error(
+        "this directory holds {size} entries, which do not extend the checkpoint of {known} entries in {path}: it was rolled back or altered; restore a newer copy"
+    )]
+    Behind {
+        /// Size here.
+        size: u64,
+        /// Size of the known checkpoint.
+        known: u64,
+        /// Where the known checkpoint was read.
+        path: String,
+    },
+    /// A known checkpoint cannot be read.
+    #[error("the checkpoint in {path} does not hold: {why}")]
+    Checkpoint {
+        /// Where it was read.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A registered file is gone or has another length.
+    #[error("{path} is recorded with {bytes} bytes, but {found}; run `indelible verify`, then restore it from a backup")]
+    FileGone {
+        /// Which file.
+        path: String,
+        /// Recorded length.
+        bytes: u64,
+        /// What was found.
+        found: String,
+    },
+    /// Randomness failed.
+    #[error(transparent)]
+    Random(#[from] crate::clock::NoRandomness),
+    /// A proof node cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// An open trail.
+pub struct Trail {
+    log: Log,
+    reader: Arc<Reader>,
+    media: Arc<dyn Media>,
+    sealer: Sealer,
+    spares: Spares,
+    ids: IdKey,
+    directory: String,
+    sequencer: Mutex<Option<JoinHandle<()>>>,
+    helpers: Mutex<Vec<JoinHandle<()>>>,
+    stop: Mutex<Option<Sender<()>>>,
+}
+
+impl std::fmt::Debug for Trail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trail").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+impl Trail {
+    /// Opens the trail below `media`, making it first when nothing is there.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the medium is unchanged unless the trail was sound.
+    pub fn open(media: Arc<dyn Media>, options: &TrailOptions) -> Result<Arc<Self>, OpenError> {
+        for dir in layout::DIRECTORIES {
+            media.create_dir_all(dir).map_err(|error| OpenError::Io { path: dir.into(), error })?;
+        }
+        let keys = KeyPairOnDisk::read(media.as_ref(), &options.directory)?;
+        let examined = Wal::examine(Arc::clone(&media), layout::WAL, options.wal)?;
+        let Some(recovered) = recover(media.as_ref(), &examined)? else {
+            begin(media.as_ref(), examined, keys, options)?;
+            return Self::open(media, options);
+        };
+        let key = signing_key(media.as_ref(), keys, &recovered)?;
+        check_files(media.as_ref(), &recovered.core.state)?;
+        check_known_checkpoints(media.as_ref(), &recovered, options)?;
+
+        // From here on the medium is changed: the torn tail goes, the last file is rewritten.
+        let (wal, _) = examined.accept()?;
+        let removed = leftover::remove(media.as_ref(), &recovered.core.state).map_err(|(path, error)| OpenError::Io { path, error })?;
+        let torn = recovered.torn.clone();
+        let trail = Self::start(media, wal, recovered, key, options)?;
+        trail.record_opening(torn.as_ref(), removed);
+        if let Err(why) = trail.sync_checkpoint() {
+            warn!(%why, "the newest checkpoint could not be written beside the log; it is tried again");
+        }
+        Ok(trail)
+    }
+
+    fn start(
+        media: Arc<dyn Media>,
+        wal: Wal,
+        recovered: Recovered,
+        key: StoredKey,
+        options: &TrailOptions,
+    ) -> Result<Arc<Self>, OpenError> {
+        let ids = IdKey::new(&keys::read_or_draw_ids_key(media.as_ref())?);
+        let note = recovered_note(media.as_ref(), &recovered, &key)?;
+        let mut recovered = recovered;
+        if recovered.core.size().is_multiple_of(recovered.core.state.segment_leaves) {
+            // No later chunk carries this note, and the seal to come must name it.
+            recovered.tail.keep_end_checkpoint(recovered.core.size(), &note);
+        }
+        let (wake, woken) = bounded(1);
+        let (wal_reader, spares) = (wal.reader(), wal.spares());
+        let store = Box::new(LocalStore::new(wal, Arc::clone(&media), wake));
+        let (log, sequencer) = Log::start(Start {
+            trail: options.trail.clone(),
+            core: recovered.core,
+            tail: recovered.tail,
+            note,
+            signer: key.signer,
+            store,
+            clock: options.clock.clone(),
+        })?;
+        let reader = Arc::new(Reader::new(Arc::clone(&media), wal_reader.clone(), log.clone()));
+        let turn = Arc::default();
+        let sealer = |log: Log| Sealer {
+            media: Arc::clone(&media),
+            wal: wal_reader.clone(),
+            log,
+            policy: options.seal,
+            clock: options.clock.clone(),
+            turn: Arc::clone(&turn),
+        };
+        let trail = Arc::new(Self {
+            reader,
+            sealer: sealer(log.clone()),
+            spares: spares.clone(),
+            media: Arc::clone(&media),
+            ids,
+            directory: options.directory.clone(),
+            sequencer: Mutex::new(Some(sequencer)),
+            helpers: Mutex::default(),
+            stop: Mutex::default(),
+            log: log.clone(),
+        });
+        if options.threads {
+            let (stop, stopped) = bounded(0);
+            let sealer = sealer(log.clone());
+            let keeper = Keeper { media, log };
+            let (for_sealer, for_keeper, for_files) = (stopped.clone(), stopped.clone(), stopped);
+            trail.spawn("sealer", move || {
+                // Whoever waits for an answer goes first; a sealer that falls behind is given its
+                // turn by the sequencer, which then waits.
+                let _ = rustix::process::nice(SEALER_NICE);
+                sealer.run(&for_sealer);
+            })?;
+            trail.spawn("keeper", move || keeper.run(&for_keeper))?;
+            trail.spawn("files", move || keep_files_ready(&spares, &woken, &for_files))?;
+            *trail.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
+        }
+        Ok(trail)
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread =
+            std::thread::Builder::new().name(name.into()).spawn(work).map_err(|error| OpenError::Io { path: name.into(), error })?;
+        self.helpers.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    /// What the opening itself found goes on record.
+    fn record_opening(&self, torn: Option<&TornTail>, removed: u64) {
+        let mut found = Vec::new();
+        if let Some(torn) = torn {
+            warn!(bytes = torn.bytes, "a torn last frame was dropped; nothing in it had been promised");
+            found.push(records::tail_dropped(torn.bytes, &tlog::canonical::hex(&torn.sha256)));
+        }
+        if removed > 0 {
+            warn!(removed, "files that no act names were removed");
+            found.push(records::leftovers_removed(removed));
+        }
+        for record in found {
+            if let Err(why) = self.log.record_blocking(&record) {
+                warn!(%why, "what the opening found could not be recorded");
+            }
+        }
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Reads entries and proofs.
+    #[must_use]
+    pub fn reader(&self) -> &Arc<Reader> {
+        &self.reader
+    }
+
+    /// The medium below.
+    #[must_use]
+    pub fn media(&self) -> &Arc<dyn Media> {
+        &self.media
+    }
+
+    /// The key that turns ids into marks.
+    #[must_use]
+    pub fn ids(&self) -> &IdKey {
+        &self.ids
+    }
+
+    /// The newest published view.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.log.view()
+    }
+
+    /// Moves every entry that can be moved to payload files now.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn flush(&self) -> Result<(), SealError> {
+        self.sealer.flush()
+    }
+
+    /// Does what sealing is due, for callers that run without threads; true when there was some.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn seal_due(&self) -> Result<bool, SealError> {
+        self.sealer.work_once()
+    }
+
+    /// Zeroes released write-ahead files and prepares the next one now.
+    ///
+    /// # Errors
+    /// [`WalError`]; it may be tried again.
+    pub fn keep_files(&self) -> Result<(), WalError> {
+        self.spares.recycle()?;
+        self.spares.prepare_next()
+    }
+
+    /// Writes the newest checkpoint beside the log now.
+    ///
+    /// # Errors
+    /// What the medium says.
+    pub fn sync_checkpoint(&self) -> std::io::Result<()> {
+        write_checkpoint(self.media.as_ref(), &self.log.view())
+    }
+
+    /// Replaces the signing key. Everything signed so far keeps verifying: the act carries both
+    /// keys' signatures, and the old key signs through the act itself.
+    ///
+    /// # Errors
+    /// [`RotateError`]; before the act is durable nothing has changed.
+    pub fn rotate(&self, why: Vec<u8>) -> Result<Acted, RotateError> {
+        let origin = self.log.view().state.origin.clone();
+        let trail = &self.log.shared().trail;
+        let next = StoredKey::draw(Some(&origin), trail)?;
+        // Durable before the act: a key that signs must never exist in memory alone.
+        next.write(self.media.as_ref(), layout::NEXT_SIGNING_KEY, &self.directory)?;
+        let acted = self.log.rotate_blocking(next.signer, why)?;
+        keys::promote_next(self.media.as_ref())?;
+        info!(index = acted.indexes.first(), "the signing key was rotated");
+        Ok(acted)
+    }
+
+    /// The checkpoint kept for exactly this size: at a segment's end, or of a rotation.
+    ///
+    /// # Errors
+    /// What the medium says.
+    pub fn kept_checkpoint(&self, size: u64) -> Result<Option<String>, OpenError> {
+        kept_checkpoint(self.media.as_ref(), size)
+    }
+
+    /// Stops taking requests, answers those that wait, syncs the newest checkpoint.
+    pub fn close(&self) {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for thread in self.helpers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = thread.join();
+        }
+        self.log.stop();
+        if let Some(thread) = self.sequencer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+        // What the last seal released is zeroed, so that a directory at rest holds nothing stale.
+        if let Err(why) = self.spares.recycle() {
+            warn!(%why, "released write-ahead files could not be zeroed; the next start does it");
+        }
+        if let Err(why) = self.sync_checkpoint() {
+            warn!(%why, "the newest checkpoint could not be written beside the log");
+        }
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Why a rotation did not happen, or not wholly.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// The new key could not be made, or the old one not replaced (a restart finishes that).
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The act was not kept.
+    #[error(transparent)]
+    Act(#[from] ActError),
+}
+
+/// Makes the first chunk of a trail that has none. A crash in between leaves a key without a
+/// trail, which the next start takes up, or a whole trail of one entry.
+fn begin(media: &dyn Media, examined: Examined, keys: KeyPairOnDisk, options: &TrailOptions) -> Result<(), OpenError> {
+    let key = match keys.current {
+        Some(key) => key,
+        None => {
+            let key = StoredKey::draw(options.origin.as_deref(), &options.trail)?;
+            key.write(media, layout::SIGNING_KEY, &options.directory)?;
+            key
+        }
+    };
+    let chunk = first_chunk(&options.trail, key.signer.key(), options.segment_leaves, options.clock.now_ms())?;
+    let (mut wal, _) = examined.accept()?;
+    wal.append(&[&chunk])?;
+    Ok(())
+}
+
+/// Keys that ever signed this trail.
+fn known_keys(state: &TrailState) -> Vec<VerifierKey> {
+    let mut keys: Vec<_> = state.rotations.iter().map(|rotation| rotation.old.clone()).collect();
+    keys.push(state.vkey.clone());
+    keys
+}
+
+/// The key that the fold names, finishing a rotation that a crash cut short.
+fn signing_key(media: &dyn Media, keys: KeyPairOnDisk, recovered: &Recovered) -> Result<StoredKey, OpenError> {
+    let vkey = &recovered.core.state.vkey;
+    match (keys.current, keys.next) {
+        (Some(key), _) if key.signer.key() == vkey => Ok(key),
+        (old, Some(key)) if key.signer.key() == vkey => {
+            finish_rotation(media, recovered, old.as_ref())?;
+            keys::promote_next(media)?;
+            Ok(key)
+        }
+        _ => Err(OpenError::KeyLost { vkey: vkey.to_string() }),
+    }
+}
+
+/// The old key's last checkpoint, through the rotation act, is kept before the new key signs.
+fn finish_rotation(media: &dyn Media, recovered: &Recovered, old: Option<&StoredKey>) -> Result<(), OpenError> {
+    let Some(index) = recovered.core.state.rotations.last().map(|rotation| rotation.index) else { return Ok(()) };
+    let size = index + 1;
+    if kept_checkpoint(media, size)?.is_some() {
+        return Ok(());
+    }
+    let Some(old) = old else { return Ok(()) };
+    let nodes = TreeNodes::new(media, TailView::Owned(&recovered.tail), recovered.core.state.segment_leaves);
+    let root = tlog::prove::root_at(&nodes, TreeSize(size))
+        .map_err(|why| OpenError::Checkpoint { path: layout::CHECKPOINTS.into(), why: why.to_string() })?;
+    let note = old.signer.checkpoint(size, root);
+    let path = KeptCheckpoint { size, sha256: tlog::sha256(&[note.as_bytes()]) }.name();
+    let put = media.create_dir_all(parent(&path)).and_then(|()| media.put(&path, note.as_bytes()));
+    put.map_err(|error| OpenError::Io { path, error })
+}
+
+/// A checkpoint kept for exactly this size.
+fn kept_checkpoint(media: &dyn Media, size: u64) -> Result<Option<String>, OpenError> {
+    let dir = format!("{}/{size}", layout::CHECKPOINTS);
+    let failed = |error| OpenError::Io { path: dir.clone(), error };
+    if !media.exists(&dir).map_err(failed)? {
+        return Ok(None);
+    }
+    let names = media.list(&dir).map_err(failed)?;
+    let Some(name) = names.iter().find(|name| !name.ends_with(TEMPORARY_SUFFIX)) else { return Ok(None) };
+    let bytes = media.read(&join(&dir, name)).map_err(failed)?;
+    Ok(String::from_utf8(bytes).ok())
+}
+
+/// The signed note for the recovered tree. After a rotation it is the old key's last one; else the
+/// key in force signs: every chunk below is durable, so no second history can come of it.
+fn recovered_note(media: &dyn Media, recovered: &Recovered, key: &StoredKey) -> Result<String, OpenError> {
+    let size = recovered.core.size();
+    if recovered.core.state.rotations.last().is_some_and(|rotation| rotation.index + 1 == size)
+        && let Some(note) = kept_checkpoint(media, size)?
+    {
+        return Ok(note);
+    }
+    Ok(key.signer.checkpoint(size, recovered.core.frontier.root()))
+}
+
+/// Every file that an act names is there, with the recorded length. Its bytes are the verifier's business.
+fn check_files(media: &dyn Media, state: &TrailState) -> Result<(), OpenError> {
+    for file in state.payload_files.values() {
+        let found = match media.open_read(&file.name()).and_then(|open| open.len()) {
+            Ok(bytes) if bytes == file.bytes => continue,
+            Ok(bytes) => format!("has {bytes}"),
+            Err(error) => error.to_string(),
+        };
+        return Err(OpenError::FileGone { path: file.name(), bytes: file.bytes, found });
+    }
+    Ok(())
+}
+
+/// The tree extends the checkpoint beside the log and the one the caller knows of.
+fn check_known_checkpoints(media: &dyn Media, recovered: &Recovered, options: &TrailOptions) -> Result<(), OpenError> {
+    let beside = match media.read(layout::CHECKPOINT) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(OpenError::Io { path: layout::CHECKPOINT.into(), error }),
+    };
+    let told = options.not_before.as_ref().map(|note| ("--not-before".to_owned(), note.clone().into_bytes()));
+    let known = beside.map(|bytes| (layout::CHECKPOINT.to_owned(), bytes)).into_iter().chain(told);
+    let nodes = TreeNodes::new(media, TailView::Owned(&recovered.tail), recovered.core.state.segment_leaves);
+    let keys = known_keys(&recovered.core.state);
+    for (path, bytes) in known {
+        if planted(Bug::AcceptSmallerTree) {
+            continue;
+        }
+        let unsound = |why: String| OpenError::Checkpoint { path: path.clone(), why };
+        let note = String::from_utf8(bytes).map_err(|why| unsound(why.to_string()))?;
+        let (known, root) = open_note(&note, &keys).map_err(unsound)?;
+        let size = recovered.core.size();
+        let extends = known <= size && tlog::prove::root_at(&nodes, TreeSize(known)).is_ok_and(|ours| ours == root);
+        if !extends {
+            return Err(OpenError::Behind { size, known, path });
+        }
+    }
+    Ok(())
+}
+
+/// Writes the newest checkpoint beside the log. A note of the same length lies in one sector and is
+/// overwritten in place: a sector is written whole or not at all, and nothing but data is synced, so
+/// no commit waits behind the file system's journal.
+fn write_checkpoint(media: &dyn Media, view: &View) -> std::io::Result<()> {
+    let note = view.note.as_bytes();
+    if note.len() <= SECTOR_BYTES
+        && let Ok(file) = media.open(layout::CHECKPOINT)
+        && file.len()? == note.len() as u64
+    {
+        file.write_at(note, 0)?;
+        return file.sync_data();
+    }
+    media.replace(layout::CHECKPOINT, note)
+}
+
+/// Syncs the newest checkpoint every second.
+struct Keeper {
+    media: Arc<dyn Media>,
+    log: Log,
+}
+
+impl Keeper {
+    fn run(self, stop: &Receiver<()>) {
+        let mut written = 0;
+        let mut due = Instant::now();
+        loop {
+            let view = self.log.view();
+            if Instant::now() >= due && view.size != written {
+                match write_checkpoint(self.media.as_ref(), &view) {
+                    Ok(()) => written = view.size,
+                    Err(why) => warn!(%why, "the newest checkpoint could not be written beside the log; it is tried again"),
+                }
+                due = Instant::now() + CHECKPOINT_EVERY;
+            }
+            match stop.recv_timeout(CHECKPOINT_EVERY / 4) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+/// Keeps write-ahead files ready and clean: the next one first, then what was released.
+fn keep_files_ready(wal: &Spares, woken: &Receiver<()>, stop: &Receiver<()>) {
+    loop {
+        if let Err(why) = wal.prepare_next().and_then(|()| wal.recycle()) {
+            warn!(%why, "write-ahead files could not be readied; it is tried again");
+        }
+        select! {
+            recv(stop) -> _ => return,
+            recv(woken) -> _ => {}
+            default(CHECKPOINT_EVERY / 4) => {}
+        }
+    }
+}
