@@ -8,3 +8,4 @@ pub mod clock;
 pub mod intake;
 pub mod log;
 pub mod store;
+pub mod verify;
