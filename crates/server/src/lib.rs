@@ -4,6 +4,7 @@
 //! reverse (a test checks it): `access` → `intake` → `log` → `store` → `verify` → `api` → `cli`.
 
 pub mod access;
+pub mod api;
 pub mod clock;
 pub mod intake;
 pub mod log;

@@ -1,0 +1,52 @@
+//! The HTTP API: events in, events and proofs out, and the C2SP read API of the tree.
+//!
+//! ```text
+//! serve ── connection limits, TLS, deadlines
+//!   └─ router ── one table of routes (route.rs): method, path, who may
+//!        └─ dispatch ── credential → rate → handler → answer, counted
+//! ```
+//!
+//! INVARIANT: every route stands in [`ROUTES`], and who may use it is decided there, once, before
+//! its handler runs. A handler decides only what the table cannot know: whether this key may send
+//! events from that source.
+//!
+//! Every error has one shape, `{"error":{"code","message"}}`; the message says what happened, to
+//! what, and what to do. Text that came from outside leaves only with control, C1 and bidirectional
+//! characters escaped (`inert`).
+//!
+//! Absent on purpose: cookies, sessions and CORS (no browser talks to this API across origins), and
+//! trust in `X-Forwarded-For`: the peer in an envelope is the address that connected.
+
+mod answer;
+mod auth;
+mod dispatch;
+mod entry_json;
+mod error;
+mod events;
+mod inert;
+mod ingest;
+mod instant;
+mod keys;
+mod limits;
+mod metrics;
+mod operate;
+mod proofs;
+mod query;
+mod receive;
+mod refused;
+mod route;
+mod serve;
+mod sources;
+mod state;
+mod tls;
+mod trail;
+mod tree;
+
+pub use dispatch::router;
+pub use instant::{format_rfc3339, parse_rfc3339};
+pub use limits::ApiLimits;
+pub use proofs::{event_file, receipt};
+pub use route::{Endpoint, Needs, ROUTES, Route};
+pub use serve::serve;
+pub use state::ApiState;
+pub use tls::{TlsError, tls_from_pem};

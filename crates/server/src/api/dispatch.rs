@@ -1,0 +1,148 @@
+//! From the table of routes to the handlers.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts as _, Path, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use serde::de::DeserializeOwned;
+
+use crate::access::{Credential, HeaderError};
+use crate::api::answer::protect;
+use crate::api::auth::authorize;
+use crate::api::error::ApiError;
+use crate::api::query::{NoQuery, query};
+use crate::api::receive::setting_body;
+use crate::api::route::{Endpoint, ROUTES, Route};
+use crate::api::state::{Api, ApiState};
+use crate::api::{events, ingest, keys, metrics, operate, sources, trail, tree};
+
+/// The address that connected; the server puts it into every request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub IpAddr);
+
+/// A request on its way to a handler.
+pub(crate) struct Asked {
+    pub parts: Parts,
+    pub body: Body,
+    pub peer: IpAddr,
+}
+
+impl Asked {
+    fn new(request: Request) -> Self {
+        let (parts, body) = request.into_parts();
+        // A router that is called without the server (a test) has no peer.
+        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+        Self { parts, body, peer }
+    }
+
+    /// The one part of the path that the route leaves open, decoded.
+    pub async fn path_part(&mut self) -> Result<String, ApiError> {
+        let path = Path::<String>::from_request_parts(&mut self.parts, &()).await;
+        path.map(|Path(part)| part)
+            .map_err(|_| ApiError::not_found("no_such_route", "the path is not text: see /openapi.json for the paths there are"))
+    }
+
+    /// Checks that the request says nothing beyond its path.
+    pub fn nothing(&self) -> Result<(), ApiError> {
+        query(&self.parts.uri).map(|NoQuery {}| ())
+    }
+
+    /// The body as a setting in JSON.
+    pub async fn setting<T: DeserializeOwned>(self, api: &Api) -> Result<T, ApiError> {
+        let received = setting_body(self.body, &api.limits, &api.memory).await?;
+        parse_setting(&received.bytes)
+    }
+
+    /// As [`Asked::setting`]; an empty body is the default.
+    pub async fn setting_or_default<T: DeserializeOwned + Default>(self, api: &Api) -> Result<T, ApiError> {
+        let received = setting_body(self.body, &api.limits, &api.memory).await?;
+        if received.bytes.is_empty() { Ok(T::default()) } else { parse_setting(&received.bytes) }
+    }
+}
+
+fn parse_setting<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|why| ApiError::bad_request("body_invalid", format!("the body is not the JSON expected here: {why}; see /openapi.json")))
+}
+
+/// The router of all routes.
+pub fn router(state: ApiState) -> Router {
+    let mut router: Router<Arc<Api>> = Router::new();
+    for route in &ROUTES {
+        router = router.route(route.path, method_router(route));
+    }
+    router.fallback(not_found).method_not_allowed_fallback(wrong_method).with_state(state.0)
+}
+
+fn method_router(route: &'static Route) -> MethodRouter<Arc<Api>> {
+    // The table holds only methods that axum routes; a test walks all of it.
+    let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::TRACE);
+    on(filter, move |axum::extract::State(api): axum::extract::State<Arc<Api>>, request: Request| async move {
+        let answer = dispatch(&api, route, request).await;
+        finish(&api, Some(route.endpoint), answer)
+    })
+}
+
+async fn dispatch(api: &Arc<Api>, route: &'static Route, request: Request) -> Result<Response, ApiError> {
+    let caller = authorize(api, route.needs, request.headers())?;
+    if let Some(caller) = &caller
+        && route.endpoint != Endpoint::AppendEvents
+    {
+        api.spend(caller.key_id(), 1)?;
+    }
+    answer(api, caller.as_ref(), route.endpoint, Asked::new(request)).await
+}
+
+async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
+    match (endpoint, caller) {
+        (Endpoint::AppendEvents, Some(caller)) => ingest::append(api, caller, asked).await,
+        (Endpoint::ListEvents, _) => events::list(api, asked).await,
+        (Endpoint::GetEvent, _) => events::get(api, asked).await,
+        (Endpoint::GetEventRaw, _) => events::raw(api, asked).await,
+        (Endpoint::GetEventReceipt, _) => events::receipt(api, asked).await,
+        (Endpoint::GetTrail, _) => asked.nothing().map(|()| trail::get(api)),
+        (Endpoint::SetPublic, Some(caller)) => trail::set_public(api, caller, asked).await,
+        (Endpoint::RotateKey, Some(caller)) => trail::rotate(api, caller, asked).await,
+        (Endpoint::ListSources, _) => asked.nothing().map(|()| sources::list(api)),
+        (Endpoint::CreateKey, Some(caller)) => keys::create(api, caller, asked).await,
+        (Endpoint::ListKeys, _) => keys::list(api, asked).await,
+        (Endpoint::GetKey, _) => keys::get(api, asked).await,
+        (Endpoint::RevokeKey, Some(caller)) => keys::revoke(api, caller, asked).await,
+        (Endpoint::Checkpoint, _) => asked.nothing().map(|()| tree::checkpoint(api)),
+        (Endpoint::Tile, _) => tree::tile(api, asked).await,
+        (Endpoint::Health, _) => Ok(operate::health()),
+        (Endpoint::Ready, _) => operate::ready(api),
+        (Endpoint::Metrics, _) => metrics::page(api),
+        (Endpoint::OpenApi, _) => Ok(operate::openapi()),
+        // The table gives each of these a need that is met by a caller only.
+        (Endpoint::AppendEvents | Endpoint::SetPublic | Endpoint::RotateKey | Endpoint::CreateKey | Endpoint::RevokeKey, None) => {
+            Err(HeaderError::Missing.into())
+        }
+    }
+}
+
+fn finish(api: &Api, endpoint: Option<Endpoint>, answer: Result<Response, ApiError>) -> Response {
+    let mut response = answer.unwrap_or_else(ApiError::into_response);
+    protect(response.headers_mut());
+    api.metrics.answered(endpoint, response.status());
+    response
+}
+
+async fn not_found(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
+    finish(
+        &api,
+        None,
+        Err(ApiError::not_found("no_such_route", "there is nothing at this path: see /openapi.json for the paths there are")),
+    )
+}
+
+async fn wrong_method(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
+    let message = "this path does not have this method: see the header `Allow`, and /openapi.json";
+    finish(&api, None, Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)))
+}

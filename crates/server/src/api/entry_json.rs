@@ -1,0 +1,126 @@
+//! One entry as JSON, for people and programs that do not need the proof.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use evidence::fold::TrailState;
+use evidence::leaf::Kind;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::api::instant::format_rfc3339;
+use crate::store::read::StoredEntry;
+
+/// An entry.
+#[derive(Serialize)]
+pub struct EntryJson {
+    index: u64,
+    received_at: String,
+    kind: &'static str,
+    source: Numbered,
+    class: Numbered,
+    leaf: LeafJson,
+    envelope: Envelope,
+    /// The event: its own JSON, or its text as a string. Of an act, what it does.
+    raw: Box<RawValue>,
+    /// The bytes, when they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_base64: Option<String>,
+    /// Of an act: who and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Box<RawValue>>,
+    parts: usize,
+}
+
+#[derive(Serialize)]
+struct Numbered {
+    number: u32,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct LeafJson {
+    version: u8,
+    kind: u8,
+    source: u32,
+    class: u16,
+    received_at: u64,
+    commitment: String,
+    hash: String,
+}
+
+#[derive(Serialize)]
+struct Envelope {
+    facts: Box<RawValue>,
+    people: Box<RawValue>,
+}
+
+/// What kind of bytes an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawType {
+    /// One JSON value.
+    Json,
+    /// UTF-8 text.
+    Text,
+    /// Anything else.
+    Bytes,
+}
+
+impl RawType {
+    /// Looks at the bytes.
+    pub fn of(raw: &[u8]) -> Self {
+        match std::str::from_utf8(raw) {
+            Ok(_) if serde_json::from_slice::<&RawValue>(raw).is_ok() => Self::Json,
+            Ok(_) => Self::Text,
+            Err(_) => Self::Bytes,
+        }
+    }
+}
+
+/// What `/raw` gives: an event's bytes, an act's part 2.
+pub fn raw_of(entry: &StoredEntry) -> &[u8] {
+    match (entry.leaf.kind, entry.lengths.first()) {
+        (Kind::Act, Some(length)) => entry.raw.get(..*length as usize).unwrap_or_default(),
+        _ => &entry.raw,
+    }
+}
+
+/// The bytes as a JSON value: as they are, if they are JSON, else as a string.
+fn value(raw: &[u8]) -> Box<RawValue> {
+    if let Ok(json) = serde_json::from_slice::<&RawValue>(raw) {
+        return json.to_owned();
+    }
+    let text = String::from_utf8_lossy(raw);
+    serde_json::value::to_raw_value(&text).unwrap_or_default()
+}
+
+impl EntryJson {
+    /// The entry, with the names that numbers have in `state`.
+    pub fn new(entry: &StoredEntry, state: &TrailState) -> Self {
+        let leaf = &entry.leaf;
+        let source = state.sources.get(&leaf.source).map_or("", |source| &source.name);
+        let class = state.classes.get(&leaf.class).map_or("", String::as_str);
+        let raw = raw_of(entry);
+        let why = (leaf.kind == Kind::Act).then(|| entry.parts().get(3).map(|why| value(why))).flatten();
+        Self {
+            index: entry.index,
+            received_at: format_rfc3339(leaf.received_at),
+            kind: leaf.kind.word(),
+            source: Numbered { number: leaf.source, name: source.to_owned() },
+            class: Numbered { number: leaf.class.into(), name: class.to_owned() },
+            leaf: LeafJson {
+                version: evidence::leaf::LEAF_VERSION,
+                kind: leaf.kind.byte(),
+                source: leaf.source,
+                class: leaf.class,
+                received_at: leaf.received_at,
+                commitment: tlog::canonical::hex(&leaf.commitment),
+                hash: leaf.hash().to_string(),
+            },
+            envelope: Envelope { facts: value(&entry.facts), people: value(&entry.people) },
+            raw: value(raw),
+            raw_base64: (RawType::of(raw) == RawType::Bytes).then(|| STANDARD.encode(raw)),
+            why,
+            parts: entry.lengths.len() + 2,
+        }
+    }
+}

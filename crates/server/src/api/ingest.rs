@@ -1,0 +1,169 @@
+//! `POST /v1/events`: bytes in, kept and proven events out.
+//!
+//! The way of a request: who may → decode while it arrives → find the events → cut, hash and
+//! compress them on this request's own thread → one append → an answer in input order. Nothing
+//! here makes a document of an event, and the answer is written by hand: at 100,000 events a second
+//! an allocation an event is one too many.
+
+mod batch;
+mod results;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+
+use crate::access::Credential;
+use crate::api::answer::bytes;
+use crate::api::dispatch::Asked;
+use crate::api::error::ApiError;
+use crate::api::ingest::batch::Batch;
+use crate::api::ingest::results::{Results, Tally};
+use crate::api::limits::{INLINE_BYTES_MAX, RECEIPTS_MAX};
+use crate::api::proofs;
+use crate::api::query::{Switch, query};
+use crate::api::receive::{Received, events_body};
+use crate::api::sources::{Source, source};
+use crate::api::state::Api;
+use crate::intake::{Decoded, IdempotencyKey, Media, SourceName, decode};
+use crate::log::sequencer::Committed;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Query {
+    source: Option<String>,
+    #[serde(default)]
+    receipt: Switch,
+}
+
+/// Keeps the events of a request.
+///
+/// # Errors
+/// When none of them is kept; counted, with the source if this key may send from it.
+pub async fn append(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
+    let mut counted_for = None;
+    let answer = append_counted(api, caller, asked, &mut counted_for).await;
+    if let Err(why) = &answer {
+        api.count_refused(counted_for.as_ref(), why.code, 1);
+    }
+    answer
+}
+
+async fn append_counted(
+    api: &Arc<Api>,
+    caller: &Credential,
+    asked: Asked,
+    counted_for: &mut Option<SourceName>,
+) -> Result<Response, ApiError> {
+    let Asked { parts, body, peer } = asked;
+    let query: Query = query(&parts.uri)?;
+    let name = source_name(query.source.as_deref())?;
+    if !caller.may_ingest(name.as_str()) {
+        let message = format!("this key may not send events of the source `{name}`: use a key with the scope `ingest` for it");
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "source_not_allowed", message));
+    }
+    *counted_for = Some(name.clone());
+    let key = idempotency_key(&parts.headers)?;
+    let (received, decoded) = receive(api, &parts, body).await?;
+    check_amount(api, caller, &decoded, query.receipt)?;
+    let batch = Batch { key, by: caller.key_id(), peer };
+    let (decoded, committed) = keep(api, &name, received, decoded, batch).await?;
+    answer(api, &name, decoded, committed, query.receipt).await
+}
+
+fn source_name(text: Option<&str>) -> Result<SourceName, ApiError> {
+    let text = text.ok_or_else(|| ApiError::bad_request("source_missing", "no source: add `?source=NAME`, such as `okta-prod`"))?;
+    text.parse().map_err(|why: crate::intake::InvalidSourceName| ApiError::bad_request("source_invalid", why.to_string()))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
+    let value = headers.get("idempotency-key").map(|value| IdempotencyKey::from_header(value.as_bytes()));
+    value.transpose().map_err(|why| ApiError::bad_request("idempotency_key_invalid", why.to_string()))
+}
+
+async fn receive(api: &Api, parts: &Parts, body: Body) -> Result<(Received, Decoded), ApiError> {
+    let received = events_body(body, &parts.headers, &api.limits, &api.memory).await?;
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let decoded = decode(&received.bytes, Media::from_content_type(content_type))?;
+    Ok((received, decoded))
+}
+
+fn check_amount(api: &Api, caller: &Credential, decoded: &Decoded, receipt: Switch) -> Result<(), ApiError> {
+    let events = decoded.events.len();
+    if receipt.is_on() && events > RECEIPTS_MAX {
+        let message = format!("{events} events in a request for receipts: send at most {RECEIPTS_MAX} at a time with `receipt=1`");
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_receipts", message));
+    }
+    Ok(api.spend(caller.key_id(), u32::try_from(events).unwrap_or(u32::MAX).max(1))?)
+}
+
+/// Builds the batch and appends it. A request whose events are all refused, or that has none,
+/// makes no source and appends nothing.
+async fn keep(
+    api: &Arc<Api>,
+    name: &SourceName,
+    received: Received,
+    decoded: Decoded,
+    batch: Batch,
+) -> Result<(Decoded, Committed), ApiError> {
+    if decoded.events.is_empty() {
+        return Ok((decoded, Committed { outcomes: Vec::new(), view: api.trail.view() }));
+    }
+    let source = source(api, name, &batch.by.to_string()).await?;
+    let bytes = received.bytes.len() as u64;
+    let (decoded, blocks) = if received.bytes.len() <= INLINE_BYTES_MAX {
+        let blocks = batch.build(&api.trail, &source, &received.bytes, &decoded);
+        (decoded, blocks)
+    } else {
+        build_apart(api, source, received, decoded, batch).await?
+    };
+    let committed = api.trail.log().append(blocks.map_err(|_| ApiError::lost_task())?).await?;
+    api.metrics.bytes.inc_by(bytes);
+    Ok((decoded, committed))
+}
+
+type Built = Result<Vec<crate::log::batch::HeadedBlock>, crate::clock::NoRandomness>;
+
+async fn build_apart(
+    api: &Arc<Api>,
+    source: Arc<Source>,
+    received: Received,
+    decoded: Decoded,
+    batch: Batch,
+) -> Result<(Decoded, Built), ApiError> {
+    let trail = Arc::clone(&api.trail);
+    let work = move || {
+        let blocks = batch.build(&trail, &source, &received.bytes, &decoded);
+        (decoded, blocks)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::lost_task())
+}
+
+async fn answer(api: &Arc<Api>, name: &SourceName, decoded: Decoded, committed: Committed, receipt: Switch) -> Result<Response, ApiError> {
+    let Committed { outcomes, view } = committed;
+    let receipts = if receipt.is_on() {
+        let (indexes, view) = (results::indexes(&outcomes), Arc::clone(&view));
+        api.read(move |trail| Ok(proofs::receipts(trail, &indexes, &view)?)).await?
+    } else {
+        Vec::new()
+    };
+    let (body, tally) = Results { decoded: &decoded, outcomes: &outcomes, receipts: &receipts, note: &view.note }.write();
+    count(api, name, &decoded, &tally);
+    // Nothing in it came from outside: numbers, base64 and our own words.
+    Ok(bytes(tally.status(), "application/json", body))
+}
+
+fn count(api: &Api, name: &SourceName, decoded: &Decoded, tally: &Tally) {
+    api.metrics.events.inc_by(tally.kept);
+    api.metrics.duplicates.inc_by(tally.duplicates);
+    api.count_refused(Some(name), results::CONFLICT, tally.conflicts);
+    // Kept, so nothing is lost; counted, so that nobody plays with other people's ids unseen.
+    api.count_refused(Some(name), "same_id_other_bytes", tally.beside);
+    for refused in &decoded.refused {
+        api.count_refused(Some(name), refused.code.code(), 1);
+    }
+}

@@ -1,0 +1,144 @@
+//! Counters of the API, and the page at `/metrics` (OpenMetrics text).
+//!
+//! Labels come from fixed sets (routes, statuses, reasons in this program), never from a request:
+//! the number of series is bounded, and counting allocates nothing once a series exists.
+
+use std::fmt::Write as _;
+use std::sync::atomic::AtomicI64;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::api::answer::bytes;
+use crate::api::error::ApiError;
+use crate::api::route::{Endpoint, ROUTES};
+use crate::api::state::Api;
+use crate::log::Log;
+
+/// A route in a label; `None` is a request for none of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RouteLabel(Option<Endpoint>);
+
+impl EncodeLabelValue for RouteLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        match ROUTES.iter().find(|route| Some(route.endpoint) == self.0) {
+            Some(route) => write!(encoder, "{} {}", route.method, route.path),
+            None => encoder.write_str("other"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: RouteLabel,
+    status: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// Refusals by reason.
+#[derive(Clone, Debug, Default)]
+pub struct RefusedCounter(Family<Reason, Counter>);
+
+impl RefusedCounter {
+    /// Counts.
+    pub fn count(&self, reason: &'static str, times: u64) {
+        self.0.get_or_create(&Reason { reason }).inc_by(times);
+    }
+}
+
+/// What the API counts.
+#[derive(Debug)]
+pub struct ApiMetrics {
+    registry: Registry,
+    answered: Family<Answered, Counter>,
+    /// Refusals by reason.
+    pub refused: RefusedCounter,
+    /// Events kept.
+    pub events: Counter,
+    /// Bytes of bodies whose events were kept, decoded.
+    pub bytes: Counter,
+    /// Events sent again and recognised.
+    pub duplicates: Counter,
+    /// Connections open.
+    pub connections: Gauge<i64, AtomicI64>,
+    /// Connections closed at once because there were too many.
+    pub connections_refused: Counter,
+    queue_depth: Gauge,
+    queued_bytes: Gauge,
+    tree_size: Gauge,
+    checkpoint_age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    stopped: Gauge,
+}
+
+impl ApiMetrics {
+    /// Metrics of the API and of `log`.
+    pub fn new(log: &Log) -> Self {
+        let mut new = Self {
+            registry: Registry::default(),
+            answered: Family::default(),
+            refused: RefusedCounter::default(),
+            events: Counter::default(),
+            bytes: Counter::default(),
+            duplicates: Counter::default(),
+            connections: Gauge::default(),
+            connections_refused: Counter::default(),
+            queue_depth: Gauge::default(),
+            queued_bytes: Gauge::default(),
+            tree_size: Gauge::default(),
+            checkpoint_age: Gauge::default(),
+            stopped: Gauge::default(),
+        };
+        let mut registry = Registry::default();
+        log.shared().metrics.register(&mut registry);
+        new.register(&mut registry);
+        new.registry = registry;
+        new
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("indelible_requests", "Requests answered, by route and status", self.answered.clone());
+        registry.register("indelible_refused", "Input and requests refused, by reason", self.refused.0.clone());
+        registry.register("indelible_ingest_events", "Events kept", self.events.clone());
+        registry.register("indelible_ingest_bytes", "Decoded bytes of bodies whose events were kept", self.bytes.clone());
+        registry.register("indelible_ingest_duplicates", "Events sent again and recognised", self.duplicates.clone());
+        registry.register("indelible_connections", "Connections open", self.connections.clone());
+        registry.register("indelible_connections_refused", "Connections closed at once: too many", self.connections_refused.clone());
+        registry.register("indelible_queue_depth", "Requests that wait for the log", self.queue_depth.clone());
+        registry.register("indelible_queued_bytes", "Compressed bytes that wait for the log", self.queued_bytes.clone());
+        registry.register("indelible_tree_size", "Entries below the newest checkpoint", self.tree_size.clone());
+        registry.register("indelible_seconds_since_checkpoint", "Age of the newest checkpoint", self.checkpoint_age.clone());
+        registry.register("indelible_stopped", "1 when the log takes nothing more", self.stopped.clone());
+    }
+
+    /// Counts an answer.
+    pub fn answered(&self, endpoint: Option<Endpoint>, status: StatusCode) {
+        self.answered.get_or_create(&Answered { route: RouteLabel(endpoint), status: status.as_u16() }).inc();
+    }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// `GET /metrics`.
+pub fn page(api: &Api) -> Result<Response, ApiError> {
+    let (metrics, log, view) = (&api.metrics, api.trail.log(), api.trail.view());
+    metrics.queue_depth.set(gauge(log.queue_depth() as u64));
+    metrics.queued_bytes.set(gauge(log.shared().queued_bytes()));
+    metrics.tree_size.set(gauge(view.size));
+    metrics.checkpoint_age.set(api.clock.now_ms().saturating_sub(view.received_at) as f64 / 1_000.0);
+    metrics.stopped.set(i64::from(log.shared().stopped().is_some()));
+    let mut page = String::with_capacity(8 << 10);
+    encode(&mut page, &metrics.registry).map_err(|_| ApiError::lost_task())?;
+    Ok(bytes(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", page))
+}

@@ -1,0 +1,157 @@
+//! The server loop: connections with limits and deadlines, TLS, and an end that answers what it began.
+
+mod stall;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
+use tracing::{debug, info, warn};
+
+use crate::api::dispatch::{Peer, router};
+use crate::api::limits::{ApiLimits, HEADER_BYTES_MAX, HEADERS_MAX};
+use crate::api::refused::record_finished_minutes;
+use crate::api::serve::stall::Stalling;
+use crate::api::state::{Api, ApiState};
+
+/// Pause after an accept that failed for want of file descriptors: they come back only with time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves the API on `listener`, over TLS if there is an acceptor, until `shutdown` is ready. Then
+/// it accepts nothing more, answers the requests under way (at most [`ApiLimits::drain_timeout`])
+/// and records the refusals counted so far. The trail stays open: its owner closes it.
+///
+/// # Errors
+/// When the listener is not usable.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    state: ApiState,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let api = Arc::clone(&state.0);
+    let recorder = tokio::spawn(record_finished_minutes(Arc::clone(&api)));
+    let server = Server { router: router(state), places: Arc::new(Semaphore::new(api.limits.connections)), api, tls };
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = listener.accept() => server.take(accepted, &graceful).await,
+        }
+    }
+    drop(listener);
+    server.drain(graceful, address).await;
+    recorder.abort();
+    server.api.record_refusals(true).await;
+    Ok(())
+}
+
+struct Server {
+    router: Router,
+    places: Arc<Semaphore>,
+    api: Arc<Api>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Server {
+    async fn take(&self, accepted: io::Result<(TcpStream, SocketAddr)>, graceful: &GracefulShutdown) {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                warn!(%why, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                return;
+            }
+        };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.api.metrics.connections_refused.inc();
+            return;
+        };
+        // An answer is one small write: it must not wait for the acknowledgement of the last one.
+        if let Err(why) = stream.set_nodelay(true) {
+            debug!(%why, "a connection ended before it began");
+            return;
+        }
+        let connection =
+            Connection { router: self.router.clone(), api: Arc::clone(&self.api), peer: peer.ip(), watcher: graceful.watcher(), place };
+        let tls = self.tls.clone();
+        tokio::spawn(async move {
+            match tls {
+                Some(tls) => connection.run_tls(tls, stream).await,
+                None => connection.run(stream).await,
+            }
+        });
+    }
+
+    async fn drain(&self, graceful: GracefulShutdown, address: SocketAddr) {
+        self.api.draining.store(true, Ordering::Release);
+        let open = graceful.count();
+        info!(%address, open, "shutting down: no new connections, requests under way are answered");
+        if tokio::time::timeout(self.api.limits.drain_timeout, graceful.shutdown()).await.is_err() {
+            warn!("requests were still under way when the time for them was over");
+        }
+    }
+}
+
+struct Connection {
+    router: Router,
+    api: Arc<Api>,
+    peer: IpAddr,
+    watcher: Watcher,
+    place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn run_tls(self, tls: TlsAcceptor, stream: TcpStream) {
+        match tokio::time::timeout(self.api.limits.handshake_timeout, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.run(stream).await,
+            Ok(Err(why)) => debug!(%why, "a TLS handshake failed"),
+            Err(_) => debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self { router, api, peer, watcher, place } = self;
+        api.metrics.connections.inc();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            let mut router = router.clone();
+            async move { router.call(request).await }
+        });
+        let io = TokioIo::new(Stalling::new(stream, api.limits.stall_timeout));
+        let connection = http(&api.limits).serve_connection(io, service);
+        if let Err(why) = watcher.watch(connection).await {
+            debug!(%why, "a connection ended early");
+        }
+        api.metrics.connections.dec();
+        drop(place);
+    }
+}
+
+fn http(limits: &ApiLimits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new());
+    http.header_read_timeout(limits.head_timeout);
+    http.max_headers(HEADERS_MAX);
+    http.max_header_size(HEADER_BYTES_MAX);
+    http
+}

@@ -1,0 +1,149 @@
+//! What all requests share.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::access::{KeyId, RateLimit, RetryAfter};
+use crate::api::error::ApiError;
+use crate::api::limits::{ApiLimits, READS_MAX};
+use crate::api::metrics::ApiMetrics;
+use crate::api::refused::Refused;
+use crate::api::sources::Sources;
+use crate::clock::Clock;
+use crate::store::trail::Trail;
+
+/// The API's state: one for each process, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ApiState(pub(crate) Arc<Api>);
+
+impl ApiState {
+    /// The API of `trail`.
+    #[must_use]
+    pub fn new(trail: Arc<Trail>, limits: ApiLimits, clock: Clock) -> Self {
+        let rates = RateLimit::new(limits.events_per_second, limits.events_burst, limits.keys_tracked);
+        let metrics = ApiMetrics::new(trail.log());
+        Self(Arc::new(Api {
+            refused: Refused::new(metrics.refused.clone()),
+            metrics,
+            rates: Mutex::new(rates),
+            sources: Sources::default(),
+            memory: Arc::new(Memory { used: AtomicUsize::new(0), limit: limits.bodies_bytes }),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
+            draining: AtomicBool::new(false),
+            clock,
+            limits,
+            trail,
+        }))
+    }
+
+    /// The trail behind the API.
+    #[must_use]
+    pub fn trail(&self) -> &Arc<Trail> {
+        &self.0.trail
+    }
+}
+
+/// See [`ApiState`].
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub trail: Arc<Trail>,
+    pub limits: ApiLimits,
+    pub clock: Clock,
+    pub refused: Refused,
+    pub metrics: ApiMetrics,
+    pub sources: Sources,
+    pub memory: Arc<Memory>,
+    /// A shutdown began: finish, take nothing new.
+    pub draining: AtomicBool,
+    rates: Mutex<RateLimit>,
+    reads: Arc<Semaphore>,
+}
+
+impl Api {
+    /// Spends `cost` of the key's rate.
+    ///
+    /// # Errors
+    /// [`RetryAfter`].
+    pub fn spend(&self, key: KeyId, cost: u32) -> Result<(), RetryAfter> {
+        let now = self.clock.now_ms();
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).take(key, cost, now)
+    }
+
+    /// Runs `work` on a thread that may block; a few at once.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Trail) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        // The semaphore is never closed.
+        let _permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| ApiError::lost_task())?;
+        let api = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&api.trail)).await.map_err(|_| ApiError::lost_task())?
+    }
+
+    /// Whether a shutdown began.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// Memory that all bodies share.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl Memory {
+    /// Nothing held yet.
+    pub fn hold(self: &Arc<Self>) -> Held {
+        Held { memory: Arc::clone(self), bytes: 0 }
+    }
+}
+
+/// A body's share; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Makes the share `bytes` large; false when there is no room, and nothing has changed.
+    pub fn grow_to(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let grown = self
+            .memory
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| used.checked_add(more).filter(|total| *total <= self.memory.limit));
+        if grown.is_ok() {
+            self.bytes += more;
+        }
+        grown.is_ok()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.memory.used.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_and_never_overdrawn() {
+        let memory = Arc::new(Memory { used: AtomicUsize::new(0), limit: 10 });
+        let (mut one, mut other) = (memory.hold(), memory.hold());
+        assert!(one.grow_to(6) && one.grow_to(4));
+        assert!(!other.grow_to(5) && other.grow_to(4));
+        drop(one);
+        assert!(other.grow_to(10) && !other.grow_to(11));
+    }
+}

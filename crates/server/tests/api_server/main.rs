@@ -1,0 +1,21 @@
+//! The HTTP API as its users meet it: a real server on a real socket, and a client that knows
+//! nothing but HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that panics has failed"
+)]
+
+mod access;
+mod client;
+mod ingest;
+mod keys;
+mod lifecycle;
+mod limits;
+mod operate;
+mod reads;
+mod server;
+mod tree;

@@ -1,0 +1,162 @@
+//! A server in this process, on a directory of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use evidence::act::{KeyAct, Scope};
+use indelible::access::Token;
+use indelible::api::{ApiLimits, ApiState, serve};
+use indelible::clock::{Clock, random};
+use indelible::log::intent::Intent;
+use indelible::store::media::Media;
+use indelible::store::media::disk::Disk;
+use indelible::store::trail::{Trail, TrailOptions};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tlog::VerifierKey;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::client::{Ask, Reply, send};
+
+pub struct Server {
+    pub address: SocketAddr,
+    pub trail: Arc<Trail>,
+    pub admin: String,
+    stop: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<std::io::Result<()>>>,
+    runtime: Runtime,
+    _dir: Option<TempDir>,
+}
+
+/// How a test's server differs from the ordinary one.
+#[derive(Default)]
+pub struct Setup {
+    pub limits: ApiLimits,
+    pub clock: Option<Clock>,
+    pub tls: Option<TlsAcceptor>,
+    pub media: Option<Arc<dyn Media>>,
+    pub segment_leaves: Option<u64>,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with(Setup::default())
+    }
+
+    pub fn limited(change: impl FnOnce(&mut ApiLimits)) -> Self {
+        let mut limits = ApiLimits::default();
+        change(&mut limits);
+        Self::with(Setup { limits, ..Setup::default() })
+    }
+
+    pub fn with(setup: Setup) -> Self {
+        let clock = setup.clock.unwrap_or_else(Clock::system);
+        let (media, dir) = match setup.media {
+            Some(media) => (media, None),
+            None => {
+                let dir = TempDir::new().unwrap();
+                (Arc::new(Disk::new(dir.path()).unwrap()) as Arc<dyn Media>, Some(dir))
+            }
+        };
+        let options = TrailOptions::main("/test");
+        let segment_leaves = setup.segment_leaves.unwrap_or(options.segment_leaves);
+        let trail = Trail::open(media, &TrailOptions { clock: clock.clone(), segment_leaves, ..options }).unwrap();
+        let admin = make_key(&trail, &[Scope::Admin], &[], None);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = ApiState::new(Arc::clone(&trail), setup.limits, clock);
+        let serving = runtime.spawn(serve(listener, setup.tls, state, async {
+            let _ = stopped.await;
+        }));
+        Self { address, trail, admin, stop: Some(stop), serving: Some(serving), runtime, _dir: dir }
+    }
+
+    /// A key made behind the API's back.
+    pub fn key(&self, scopes: &[Scope], sources: &[&str]) -> String {
+        make_key(&self.trail, scopes, sources, None)
+    }
+
+    pub fn key_until(&self, scopes: &[Scope], expires_at: u64) -> String {
+        make_key(&self.trail, scopes, &[], Some(expires_at))
+    }
+
+    pub fn send(&self, ask: Ask) -> Reply {
+        send(self.address, &ask)
+    }
+
+    /// With the admin key.
+    pub fn get(&self, path: &str) -> Reply {
+        self.send(Ask::new("GET", path).key(&self.admin))
+    }
+
+    pub fn post(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
+        self.send(Ask::new("POST", path).key(&self.admin).body(body))
+    }
+
+    /// Sends events of `test`; the answer has this status.
+    #[track_caller]
+    pub fn events(&self, status: u16, body: impl Into<Vec<u8>>) -> Value {
+        self.post("/v1/events?source=test", body).expect(status).json()
+    }
+
+    /// Keeps one event and gives its index.
+    #[track_caller]
+    pub fn keep(&self, body: &str) -> u64 {
+        self.events(200, body)["results"][0]["index"].as_u64().unwrap()
+    }
+
+    pub fn vkey(&self) -> VerifierKey {
+        self.get("/v1/trails/main").json()["vkey"].as_str().unwrap().parse().unwrap()
+    }
+
+    pub fn make_public(&self, public: bool) {
+        let body = json!({ "public": public }).to_string();
+        self.send(Ask::new("PUT", "/v1/trails/main/public").key(&self.admin).body(body)).expect(200);
+    }
+
+    /// Begins the shutdown and does not wait for it.
+    pub fn begin_stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+
+    /// Waits until the server has ended.
+    pub fn wait(&mut self) {
+        let serving = self.serving.take().unwrap();
+        self.runtime.block_on(serving).unwrap().unwrap();
+    }
+
+    /// Every record the trail holds, newest last.
+    pub fn records(&self) -> Vec<Value> {
+        let size = self.trail.view().size;
+        let entries = self.trail.reader().entries(0, size as usize).unwrap();
+        let records = entries.iter().filter(|entry| entry.leaf.kind == evidence::leaf::Kind::Record);
+        records.map(|entry| serde_json::from_slice(&entry.raw).unwrap()).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+fn make_key(trail: &Trail, scopes: &[Scope], sources: &[&str], expires_at: Option<u64>) -> String {
+    let token = Token::generate(&mut |out| random(out).unwrap());
+    let key = KeyAct {
+        id: token.key_id().to_string(),
+        hash: evidence::fold::hash_of_token(token.reveal()),
+        scopes: scopes.iter().copied().collect(),
+        sources: sources.iter().map(|&name| name.to_owned()).collect(),
+        expires_at,
+        reset: false,
+    };
+    trail.log().act_blocking(Intent::CreateKey(key), b"{\"by\":\"local\"}".to_vec()).unwrap();
+    token.reveal().to_owned()
+}
