@@ -5,7 +5,9 @@
 
 pub mod access;
 pub mod api;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod intake;
 pub mod log;
 pub mod store;

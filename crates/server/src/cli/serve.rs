@@ -1,0 +1,153 @@
+//! Serves a data directory.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+use crate::api::{self, ApiLimits, ApiState};
+use crate::cli::Answer;
+use crate::cli::data_dir::DataDir;
+use crate::cli::demo;
+use crate::cli::failure::Failure;
+use crate::cli::init::first_admin_key;
+use crate::cli::server::read_named;
+use crate::clock::Clock;
+use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
+use crate::store::layout::{SIGNING_KEY, trail_dir};
+use crate::store::trail::{Trail, TrailOptions};
+
+/// Serve a data directory, making it at the first start
+///
+/// The first start makes the trail, its signing key and an admin key, which is shown once. Flags
+/// win over the settings file, whose members have the same names.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  indelible serve --demo\n  indelible serve --data /var/lib/indelible --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem"
+)]
+pub struct Serve {
+    /// Data directory [default: ./indelible-data, with --demo ./indelible-demo]
+    #[arg(long, env = "INDELIBLE_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address and port; other machines need TLS or --insecure [default: 127.0.0.1:8787]
+    #[arg(long, env = "INDELIBLE_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// PEM file of the certificate chain
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file of the certificate's private key
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Settings file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Serve other machines without TLS: only behind something that does TLS
+    #[arg(long)]
+    insecure: bool,
+    /// Load a small incident to look at, into a directory of its own
+    #[arg(long)]
+    demo: bool,
+    /// A checkpoint that the trail must not be behind: refuses a directory that was rolled back
+    #[arg(long, value_name = "FILE")]
+    not_before: Option<PathBuf>,
+    /// How logs are written; RUST_LOG chooses which
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+impl Serve {
+    pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
+        let demo = self.demo;
+        let config = self.config()?;
+        start_logs(config.log_format);
+        let dir = DataDir::create(&config.data)?;
+        let not_before = config.not_before.as_deref().map(read_named).transpose()?;
+        let trail = Trail::open(dir.media()?, &TrailOptions { not_before, ..dir.options() })?;
+        let served = serve(&config, &dir, &trail, demo, out);
+        trail.close();
+        served?;
+        info!(size = trail.view().size, "stopped; everything acknowledged is on disk");
+        Ok(Answer::Holds)
+    }
+
+    fn config(self) -> Result<Config, Failure> {
+        let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        let flags = Settings {
+            data: self.data,
+            listen: self.listen,
+            tls_cert: self.tls_cert,
+            tls_key: self.tls_key,
+            insecure: self.insecure.then_some(true),
+            log_format: self.log_format,
+            not_before: self.not_before,
+        };
+        Ok(flags.or(file).settle(if self.demo { DEMO_DATA_DEFAULT } else { DATA_DEFAULT })?)
+    }
+}
+
+fn start_logs(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber is refused, which happens in tests alone.
+    let _ = match format {
+        LogFormat::Text => logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => logs.json().try_init(),
+    };
+}
+
+fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let admin_key = first_admin_key(trail)?;
+    if demo {
+        demo::load(trail)?;
+    }
+    let tls = config.tls.as_ref().map(|files| api::tls_from_pem(&files.cert, &files.key)).transpose()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before anybody learns the address: from then on a signal must find somebody at home.
+        let stop = stop_signal()?;
+        let listener = TcpListener::bind(config.listen).await.map_err(Failure::at(format!("cannot listen on {}", config.listen)))?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr()?);
+        announce(&url, dir, trail, admin_key.as_deref(), out)?;
+        if demo {
+            write!(out, "{}", demo::what_to_try(&url, dir.path(), trail, admin_key.as_deref()))?;
+        }
+        out.flush()?;
+        let state = ApiState::new(Arc::clone(trail), ApiLimits::default(), Clock::system());
+        api::serve(listener, tls, state, stop).await?;
+        Ok(())
+    })
+}
+
+/// What a person needs at each start; the admin key at the first alone.
+fn announce(url: &str, dir: &DataDir, trail: &Trail, admin_key: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
+    let view = trail.view();
+    writeln!(out, "listening   {url}")?;
+    if let Some(admin_key) = admin_key {
+        let key_file = dir.path().join(trail_dir(&trail.log().shared().trail)).join(SIGNING_KEY);
+        writeln!(out, "key file    {}  (keep a copy offline: docs/OPERATE.md, 'A lost signing key')", key_file.display())?;
+        writeln!(out, "admin key   {admin_key}  (shown this once)")?;
+    }
+    writeln!(out, "origin      {}", view.state.origin)?;
+    writeln!(out, "vkey        {}", view.state.vkey)?;
+    Ok(())
+}
+
+/// Resolves when the process is asked to stop.
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        info!("asked to stop: requests under way are finished first");
+    })
+}

@@ -1,0 +1,102 @@
+//! Checks everything in a data directory, offline, and says what is wrong and where.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use tlog::VerifierKey;
+
+use crate::cli::Answer;
+use crate::cli::data_dir::media_to_read;
+use crate::cli::failure::Failure;
+use crate::cli::safe_text::{escape, escape_line};
+use crate::cli::server::read_named;
+use crate::config::DATA_DEFAULT;
+use crate::verify::{Report, Trust, VerifyOptions, verify_directory};
+
+/// Check every entry, file and signature of a data directory, and that its history was not rewritten
+///
+/// Needs no network and no secret, changes nothing, and works beside a running server. Without
+/// --from-checkpoint and --key the directory is only held against itself: whoever can write all of it
+/// and has the signing key could have made another. Exit code 0: holds; 1: does not, and what is wrong
+/// and where is printed; 2: could not be checked.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  indelible verify --data /var/lib/indelible --from-checkpoint checkpoint-of-last-week --key \"$VKEY\"")]
+pub struct Verify {
+    /// Data directory to check
+    #[arg(long, env = "INDELIBLE_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
+    data: PathBuf,
+    /// A checkpoint kept elsewhere (a signed note), which the log must extend
+    #[arg(long, value_name = "FILE")]
+    from_checkpoint: Option<PathBuf>,
+    /// The log's verifier key, as you know it from elsewhere [default: what the directory says]
+    #[arg(long, value_name = "VKEY")]
+    key: Option<VerifierKey>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
+        let from_checkpoint = self.from_checkpoint.as_deref().map(read_named).transpose()?;
+        let began = Instant::now();
+        let report = check(&self.data, VerifyOptions { from_checkpoint, pinned: self.key, ..VerifyOptions::default() })?;
+        if self.json {
+            writeln!(out, "{}", escape(&serde_json::to_string(&report)?))?;
+        } else {
+            show(&report, began.elapsed().as_secs_f64(), out)?;
+        }
+        Ok(if report.holds { Answer::Holds } else { Answer::DoesNotHold })
+    }
+}
+
+/// Checks the trail of a data directory, with a bar for whoever watches.
+fn check(data: &Path, options: VerifyOptions) -> Result<Report, Failure> {
+    let media = media_to_read(data)?;
+    let style = ProgressStyle::with_template("verifying {bar:30} {pos}/{len} entries  {per_sec}  {eta} left");
+    let bar = ProgressBar::new(0);
+    let bar = if let Ok(style) = style { bar.with_style(style) } else { bar };
+    let report = verify_directory(media.as_ref(), &options, &|progress| {
+        bar.set_length(progress.total_entries);
+        bar.set_position(progress.done_entries);
+    });
+    bar.finish_and_clear();
+    report.map_err(Failure::at(data.display()))
+}
+
+fn show(report: &Report, seconds: f64, out: &mut dyn Write) -> Result<(), Failure> {
+    for finding in &report.findings {
+        writeln!(out, "{}", escape_line(&finding.to_string()))?;
+    }
+    let verdict = if report.holds { "holds" } else { "DOES NOT HOLD" };
+    let rate = report.entries_checked as f64 / seconds.max(0.001);
+    writeln!(
+        out,
+        "{verdict}: {} entries, {} sealed segments; {} entries and {} bytes were checked in {seconds:.1} s ({rate:.0}/s)",
+        report.size, report.segments, report.entries_checked, report.bytes_checked
+    )?;
+    if let Some(key) = &report.key {
+        let known = match report.trust {
+            Trust::Pinned => "the key you gave, or one it was replaced by",
+            Trust::FirstAct => "as the directory itself says; compare it with what you know, or give it with --key",
+        };
+        writeln!(out, "signed by {} ({known})", escape_line(key))?;
+    }
+    Ok(())
+}
+
+/// Checks that a whole data directory holds, and extends `known` if there is such a checkpoint.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn whole(data: &Path, known: Option<&str>) -> Result<Report, Failure> {
+    let report = check(data, VerifyOptions { from_checkpoint: known.map(str::to_owned), ..VerifyOptions::default() })?;
+    match report.findings.first() {
+        None if report.holds => Ok(report),
+        Some(finding) => Err(Failure::new(format!("{} does not hold: {finding}; run `indelible verify` on it", data.display()))),
+        None => Err(Failure::new(format!("{} does not hold; run `indelible verify` on it", data.display()))),
+    }
+}

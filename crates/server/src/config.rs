@@ -1,0 +1,199 @@
+//! How a server is set up: one file of settings, each of which a flag can override.
+//!
+//! What holds for a trail (sources, keys, who may read) is not here: that is the fold of its acts,
+//! so that it cannot change without leaving a trace. Here stands only what one machine needs to
+//! start: where its data lies and where it listens.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where data lies when nobody says.
+pub const DATA_DEFAULT: &str = "./indelible-data";
+/// Where the demo's data lies when nobody says: never among real events.
+pub const DEMO_DATA_DEFAULT: &str = "./indelible-demo";
+/// Where the server listens when nobody says: only this machine can reach it.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The settings file, or the flags: whatever is absent is decided elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Data directory.
+    pub data: Option<PathBuf>,
+    /// Address and port.
+    pub listen: Option<SocketAddr>,
+    /// PEM file of the certificate chain.
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of the certificate's private key.
+    pub tls_key: Option<PathBuf>,
+    /// Serve other machines without TLS.
+    pub insecure: Option<bool>,
+    /// How logs are written.
+    pub log_format: Option<LogFormat>,
+    /// A checkpoint that the trail must not be behind.
+    pub not_before: Option<PathBuf>,
+}
+
+/// Settings that fit together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Data directory.
+    pub data: PathBuf,
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Certificate chain and private key, when served with TLS.
+    pub tls: Option<TlsFiles>,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// A checkpoint that the trail must not be behind.
+    pub not_before: Option<PathBuf>,
+}
+
+/// PEM files for TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Why a server cannot be set up like this.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {error}; --config needs a readable file")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path} is not a settings file: {why}")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        why: String,
+    },
+    /// One half of TLS.
+    #[error("TLS needs both: give --tls-cert FILE and --tls-key FILE")]
+    HalfTls,
+    /// Other machines would read events and keys off the wire.
+    #[error(
+        "refused to listen on {listen} without TLS: events and API keys would cross the network in the clear; \
+         give --tls-cert FILE and --tls-key FILE, or --insecure when something in front of it does TLS"
+    )]
+    Exposed {
+        /// The address asked for.
+        listen: SocketAddr,
+    },
+}
+
+impl Settings {
+    /// Reads a settings file (TOML; members are named like the flags of `serve`).
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the line.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        toml::from_str(&text).map_err(|why| ConfigError::Malformed { path: path.to_owned(), why: why.to_string() })
+    }
+
+    /// These settings, and those of `file` where these are silent.
+    #[must_use]
+    pub fn or(self, file: Self) -> Self {
+        Self {
+            data: self.data.or(file.data),
+            listen: self.listen.or(file.listen),
+            tls_cert: self.tls_cert.or(file.tls_cert),
+            tls_key: self.tls_key.or(file.tls_key),
+            insecure: self.insecure.or(file.insecure),
+            log_format: self.log_format.or(file.log_format),
+            not_before: self.not_before.or(file.not_before),
+        }
+    }
+
+    /// Fills in what is absent and refuses what must not be.
+    ///
+    /// # Errors
+    /// [`ConfigError::HalfTls`], [`ConfigError::Exposed`].
+    pub fn settle(self, data_default: &str) -> Result<Config, ConfigError> {
+        let tls = match (self.tls_cert, self.tls_key) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+            (None, None) => None,
+            _ => return Err(ConfigError::HalfTls),
+        };
+        let listen = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8787)));
+        if !listen.ip().is_loopback() && tls.is_none() && !self.insecure.unwrap_or(false) {
+            return Err(ConfigError::Exposed { listen });
+        }
+        Ok(Config {
+            data: self.data.unwrap_or_else(|| data_default.into()),
+            listen,
+            tls,
+            log_format: self.log_format.unwrap_or_default(),
+            not_before: self.not_before,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+
+    fn listening_on(address: &str) -> Settings {
+        Settings { listen: Some(address.parse().unwrap()), ..Settings::default() }
+    }
+
+    #[test]
+    fn without_settings_only_this_machine_is_served() {
+        let config = Settings::default().settle(DATA_DEFAULT).unwrap();
+        assert_eq!(config.listen.to_string(), LISTEN_DEFAULT);
+        assert_eq!(config.data, Path::new(DATA_DEFAULT));
+    }
+
+    #[test]
+    fn another_address_needs_tls_or_a_plain_word() {
+        for address in ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:443"] {
+            assert!(matches!(listening_on(address).settle(DATA_DEFAULT), Err(ConfigError::Exposed { .. })), "{address}");
+            let plain = Settings { insecure: Some(true), ..listening_on(address) };
+            assert!(plain.settle(DATA_DEFAULT).is_ok());
+            let tls = Settings { tls_cert: Some("c".into()), tls_key: Some("k".into()), ..listening_on(address) };
+            assert!(tls.settle(DATA_DEFAULT).unwrap().tls.is_some());
+        }
+        for address in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1"] {
+            assert!(listening_on(address).settle(DATA_DEFAULT).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        let half = Settings { tls_cert: Some("c".into()), ..Settings::default() };
+        assert!(matches!(half.settle(DATA_DEFAULT), Err(ConfigError::HalfTls)));
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_an_unknown_setting_is_refused() {
+        let file: Settings = toml::from_str("data = \"/var/lib/indelible\"\nlisten = \"127.0.0.1:1\"\nlog-format = \"json\"").unwrap();
+        let config = listening_on("127.0.0.1:2").or(file).settle(DATA_DEFAULT).unwrap();
+        assert_eq!((config.listen.port(), config.log_format), (2, LogFormat::Json));
+        assert_eq!(config.data, Path::new("/var/lib/indelible"));
+        assert!(toml::from_str::<Settings>("lsten = \"127.0.0.1:1\"").is_err());
+    }
+}

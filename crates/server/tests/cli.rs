@@ -1,0 +1,22 @@
+//! The command line, end to end: the real binary, as a person or a script would use it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
+
+#[path = "cli/backups.rs"]
+mod backups;
+#[path = "cli/binary.rs"]
+mod binary;
+#[path = "cli/imports.rs"]
+mod imports;
+#[path = "cli/keys.rs"]
+mod keys;
+#[path = "cli/killed.rs"]
+mod killed;
+#[path = "cli/mirrors.rs"]
+mod mirrors;
+#[path = "cli/reading.rs"]
+mod reading;
+#[path = "cli/starting.rs"]
+mod starting;
+#[path = "cli/verifying.rs"]
+mod verifying;

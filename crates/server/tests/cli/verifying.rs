@@ -1,0 +1,90 @@
+use crate::binary::{Place, indelible, run, run_with_input};
+
+#[test]
+fn a_sound_directory_holds_and_an_altered_byte_is_found_and_located() {
+    let place = Place::new();
+    let running = place.serve();
+    run_with_input(&mut running.command(["import", "--source", "app", "-"]), b"{\"n\":1}\n{\"n\":2}\n").ok();
+    assert_eq!(running.stop(), 0);
+    let sound = place.offline(["verify", "--json"]).ok().json();
+    assert_eq!(sound["holds"], true);
+    let log = place.data().join("trails/main/wal/0000000001.wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[700] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let found = place.offline(["verify", "--json"]);
+    assert_eq!(found.code, 1, "{found:?}");
+    assert!(found.out.contains("wal/0000000001.wal"), "{found:?}");
+    let said = place.offline(["verify"]);
+    assert!(said.out.contains("wal/0000000001.wal"), "{said:?}");
+    place.offline(["key", "list"]).refused("damaged");
+}
+
+#[test]
+fn a_directory_that_was_rolled_back_is_found_by_a_checkpoint_kept_elsewhere() {
+    let place = Place::new();
+    place.offline(["key", "create", "--scope", "read"]).ok();
+    let newer = place.write("newer", std::fs::read(place.data().join("trails/main/checkpoint")).unwrap());
+    let other = Place::new();
+    let wrong = run(indelible().args(["verify", "--from-checkpoint"]).arg(&newer).arg("--data").arg(other.data()));
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    let right = run(indelible().args(["verify", "--from-checkpoint"]).arg(&newer).arg("--data").arg(place.data()));
+    assert_eq!(right.code, 0, "{right:?}");
+}
+
+#[test]
+fn what_cannot_be_verified_is_not_called_altered() {
+    let place = Place::new();
+    run(indelible().args(["verify", "--data"]).arg(place.beside("nothing"))).refused("holds no trail");
+    place.offline(["verify", "--from-checkpoint", "no-such-file"]).refused("no-such-file");
+}
+
+#[test]
+fn two_hundred_flips_anywhere_are_found_by_the_command() {
+    let place = Place::new();
+    let running = place.serve();
+    let lines: String = (0..300).map(|n| format!("{{\"n\":{n},\"user\":\"u{}\"}}\n", n % 9)).collect();
+    run_with_input(&mut running.command(["import", "--source", "app", "-"]), lines.as_bytes()).ok();
+    assert_eq!(running.stop(), 0);
+    let files = files_below(&place.data().join("trails/main"));
+    let total: u64 = files.iter().map(|(_, bytes)| *bytes).sum();
+    let mut at = 0;
+    for flip in 0..200_u64 {
+        // A fixed stride over all bytes of all files; most are zeros of write-ahead files.
+        at = (at + total / 200 * 7 + 4_099 * flip) % total;
+        let (path, offset) = place_of(&files, if flip % 2 == 0 { at } else { at % 40_000 });
+        let good = std::fs::read(path).unwrap();
+        let mut bad = good.clone();
+        bad[offset] ^= 1 << (flip % 8);
+        std::fs::write(path, bad).unwrap();
+        let found = place.offline(["verify", "--json"]);
+        assert_eq!(found.code, 1, "byte {offset} of {}: {found:?}", path.display());
+        std::fs::write(path, good).unwrap();
+    }
+    place.offline(["verify"]).ok();
+}
+
+/// Files with their lengths, keys aside.
+fn files_below(dir: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true if entry.file_name() == "keys" => {}
+            true => files.extend(files_below(&entry.path())),
+            false => files.push((entry.path(), entry.metadata().unwrap().len())),
+        }
+    }
+    files.sort();
+    files
+}
+
+fn place_of(files: &[(std::path::PathBuf, u64)], mut at: u64) -> (&std::path::Path, usize) {
+    for (path, bytes) in files {
+        if at < *bytes {
+            return (path, at as usize);
+        }
+        at -= bytes;
+    }
+    panic!("{at} lies behind all files")
+}
