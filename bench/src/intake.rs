@@ -114,10 +114,13 @@ fn count(bytes: &[u8], word: &[u8]) -> usize {
     quotes.filter(|(at, _)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(word))).count()
 }
 
-/// The second line of the note in member `checkpoint`: the tree size. The note stands at the end of
-/// the answer, with its line ends escaped; parsing the whole answer would cost more than making it.
+/// The second line of the note in member `checkpoint`: the tree size. The member stands at one end
+/// of the answer, with its line ends escaped; parsing the whole answer would cost more than making it.
 fn checkpoint_size(body: &[u8]) -> Option<u64> {
-    let tail = body.get(body.len().saturating_sub(1024)..)?;
-    let (_, note) = std::str::from_utf8(tail).ok()?.rsplit_once("\"checkpoint\":\"")?;
-    note.split("\\n").nth(1)?.parse().ok()
+    let ends = [body.get(body.len().saturating_sub(1024)..)?, body.get(..body.len().min(1024))?];
+    ends.into_iter().find_map(|end| {
+        let text = String::from_utf8_lossy(end);
+        let (_, note) = text.rsplit_once("\"checkpoint\":\"")?;
+        note.split("\\n").nth(1)?.parse().ok()
+    })
 }

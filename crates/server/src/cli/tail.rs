@@ -47,7 +47,9 @@ impl Tail {
         let size = size.ok_or_else(|| Failure::new("the server's answer has no size: is --url the address of an Indelible server?"))?;
         let mut from = size.saturating_sub(self.lines);
         loop {
-            let next = self.show_from(&server, from, out)?;
+            // Without --follow, what comes while this runs is not what was asked for.
+            let limit = if self.follow { PAGE } else { PAGE.min(size.saturating_sub(from)) };
+            let next = if limit == 0 { from } else { self.show_from(&server, from, limit, out)? };
             out.flush()?;
             if next == from {
                 if !self.follow {
@@ -59,9 +61,9 @@ impl Tail {
         }
     }
 
-    /// Shows one page from index `from` and gives the index after it.
-    fn show_from(&self, server: &Server, from: u64, out: &mut dyn Write) -> Result<u64, Failure> {
-        let page = server.fetch(&format!("/v1/events?from={from}&limit={PAGE}"))?.json()?;
+    /// Shows at most `limit` entries from index `from` and gives the index after them.
+    fn show_from(&self, server: &Server, from: u64, limit: u64, out: &mut dyn Write) -> Result<u64, Failure> {
+        let page = server.fetch(&format!("/v1/events?from={from}&limit={limit}"))?.json()?;
         let entries = page.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for entry in entries {
             let source = entry.pointer("/source/name").and_then(Value::as_str).unwrap_or_default();
