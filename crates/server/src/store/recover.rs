@@ -69,8 +69,6 @@ pub struct Recovered {
     pub core: Core,
     /// Tail after the last whole chunk.
     pub tail: Tail,
-    /// Signed note of the newest chunk's predecessor; empty when there is none.
-    pub previous_note: String,
     /// A last frame that was cut short.
     pub torn: Option<TornTail>,
 }
@@ -98,12 +96,10 @@ pub fn recover(media: &dyn Media, examined: &Examined) -> Result<Option<Recovere
     };
     let first = read_chunk(&reader, *first)?;
     let mut recovered = base(media, &first)?;
-    let mut previous_note = String::new();
     let dropped = usize::from(planted(Bug::DropLastFrame));
     for frame in examined.frames().iter().rev().skip(dropped).rev() {
         let chunk = read_chunk(&reader, *frame)?;
         replay(&mut recovered, &chunk, *frame)?;
-        previous_note = chunk.header.previous_checkpoint;
     }
     if stands_in_files_to(&recovered.core.state) < first.header.first {
         let why = "the act that recorded files of released chunks is gone: the log was cut off behind it";
@@ -114,7 +110,7 @@ pub fn recover(media: &dyn Media, examined: &Examined) -> Result<Option<Recovere
     if planted(Bug::ForgetIds) {
         core.window = IdWindow::default();
     }
-    Ok(Some(Recovered { core, tail, previous_note, torn: examined.torn().cloned() }))
+    Ok(Some(Recovered { core, tail, torn: examined.torn().cloned() }))
 }
 
 struct Base {
