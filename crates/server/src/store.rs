@@ -2,6 +2,7 @@
 //! tiles, which stay; recovery from whatever a crash left.
 
 pub mod ids_file;
+pub mod keeper;
 pub mod keys;
 pub mod layout;
 pub mod leaves_file;
