@@ -27,6 +27,7 @@ mod rows;
 mod segment;
 mod snapshot;
 mod tree;
+mod under_way;
 
 use std::io::ErrorKind;
 use std::sync::OnceLock;
@@ -48,6 +49,8 @@ pub struct VerifyOptions {
     pub from_checkpoint: Option<String>,
     /// The key that trust begins with; without it the directory's first act says.
     pub pinned: Option<VerifierKey>,
+    /// A server holds the directory: what it has made and not yet recorded is not leftover.
+    pub is_served: bool,
     /// Compare payload, leaves and tile files with their recorded SHA-256. Without, the tree alone
     /// must find every change to a row; only tests do without.
     pub check_file_hashes: bool,
@@ -58,7 +61,7 @@ pub struct VerifyOptions {
 impl Default for VerifyOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { from_checkpoint: None, pinned: None, check_file_hashes: true, threads }
+        Self { from_checkpoint: None, pinned: None, is_served: false, check_file_hashes: true, threads }
     }
 }
 
@@ -93,9 +96,9 @@ pub enum VerifyError {
     Checkpoint(String),
 }
 
-/// Looks again so often when the directory changes meanwhile. Moving a segment takes well under a
-/// second, so the second look is all but certain to be a quiet one.
-const LOOKS_MAX: usize = 3;
+/// Looks again so often when the directory changes meanwhile: a chunk that was released between
+/// being listed and being read is found where it went by the next look.
+const LOOKS_MAX: usize = 5;
 
 /// Verifies the trail below `media`. `progress` is called from many threads.
 ///

@@ -473,6 +473,7 @@ fn a_directory_is_verified_beside_a_running_server() {
     let media = Arc::new(SimMedia::new(1));
     let trail = store::running(media.clone());
     let is_done = AtomicBool::new(false);
+    let beside_a_server = VerifyOptions { is_served: true, ..without_checkpoint() };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..150 {
@@ -482,12 +483,27 @@ fn a_directory_is_verified_beside_a_running_server() {
         });
         let mut looks = 0;
         while !is_done.load(Ordering::SeqCst) {
-            let report = verify_directory(&*media, &without_checkpoint(), &|_| {}).unwrap();
+            let report = verify_directory(&*media, &beside_a_server, &|_| {}).unwrap();
             assert!(report.holds, "look {looks} at {}:{}", report.size, describe(&report));
             looks += 1;
         }
         println!("{looks} looks");
     });
+}
+
+#[test]
+fn a_file_not_yet_recorded_is_leftover_only_when_no_server_is_about_to_record_it() {
+    let end = STORE.files.keys().filter(|path| path.starts_with("payload/")).count() as u64 * 1000;
+    let mut files = STORE.files.clone();
+    files.insert(evidence::act::payload_file_name(end, 256, 1, 0), b"under way".to_vec().into());
+    for (is_served, holds) in [(true, true), (false, false)] {
+        let report = verify_with(files.clone(), &VerifyOptions { is_served, ..against_newest() });
+        assert_eq!(report.holds, holds, "{}", describe(&report));
+    }
+    // Where recorded files already say what there is, nothing more is to come.
+    files.insert(evidence::act::payload_file_name(0, 255, 1, 0), b"slipped in".to_vec().into());
+    let report = verify_with(files, &VerifyOptions { is_served: true, ..against_newest() });
+    assert_eq!(report.findings.iter().map(|finding| finding.verdict).collect::<Vec<_>>(), [Verdict::Leftover]);
 }
 
 #[test]

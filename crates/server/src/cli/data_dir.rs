@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::media::{Disk, Media};
@@ -13,6 +15,9 @@ use crate::store::trail::TrailOptions;
 /// The only trail there is until tenants have their own.
 pub const TRAIL: &str = "main";
 const LOCK: &str = "lock";
+/// How often, and with which pause, a lock that someone holds is tried again.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// A directory that this process alone may write. Dropping it lets go.
 #[derive(Debug)]
@@ -80,7 +85,7 @@ impl DataDir {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut lock = options.open(&lock_path).map_err(at(&lock_path))?;
-        match lock.try_lock() {
+        match try_lock_for_a_while(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse { holder: holder(&mut lock), path: root }),
             Err(TryLockError::Error(error)) => return Err(DataDirError::Io { path: lock_path, error }),
@@ -143,6 +148,23 @@ fn holds_trail(root: &Path) -> bool {
     dir.join(SIGNING_KEY).exists() || has_chunks()
 }
 
+/// Tries again for a moment: [`is_held`] takes the lock for as long as it takes to look.
+fn try_lock_for_a_while(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    lock.try_lock()
+}
+
+/// Whether a process holds `root` now, so that a verifier knows that files may be on their way.
+pub fn is_held(root: &Path) -> bool {
+    let lock = File::open(root.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 fn holder(lock: &mut File) -> String {
     let mut text = String::new();
     // A lock taken a moment ago may have no number yet.
@@ -167,7 +189,9 @@ mod tests {
         let held = DataDir::create(dir.path()).unwrap();
         let refused = DataDir::create(dir.path()).unwrap_err().to_string();
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");
+        assert!(is_held(dir.path()));
         drop(held);
+        assert!(!is_held(dir.path()));
         assert!(DataDir::create(dir.path()).is_ok());
     }
 

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tlog::VerifierKey;
 
 use crate::cli::Answer;
-use crate::cli::data_dir::media_to_read;
+use crate::cli::data_dir::{is_held, media_to_read};
 use crate::cli::failure::Failure;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::server::read_named;
@@ -56,6 +56,8 @@ impl Verify {
 /// Checks the trail of a data directory, with a bar for whoever watches.
 fn check(data: &Path, options: VerifyOptions) -> Result<Report, Failure> {
     let media = media_to_read(data)?;
+    // Asked before anything is read: a server that starts meanwhile moves nothing at once.
+    let options = VerifyOptions { is_served: is_held(data), ..options };
     let style = ProgressStyle::with_template("verifying {bar:30} {pos}/{len} entries  {per_sec}  {eta} left");
     let bar = ProgressBar::new(0);
     let bar = if let Ok(style) = style { bar.with_style(style) } else { bar };

@@ -18,6 +18,7 @@ use super::report::{Finding, Report, Trust, Verdict};
 use super::segment::{self, Plan, Recorded};
 use super::snapshot::Snapshot;
 use super::tree::Tree;
+use super::under_way;
 use super::{Run, ids};
 use crate::log::core::stands_in_files_to;
 use crate::store::leaves_file::{SegmentFile, parse_name};
@@ -75,7 +76,7 @@ pub(super) fn verify(run: &Run<'_>, snapshot: &Snapshot) -> Report {
     findings.extend(checkpoints::stale_beside(&heads, &tree, &chain));
     let ids_files = state.map(|state| state.ids_files.as_slice()).unwrap_or_default();
     findings.extend(ids_files.iter().filter_map(|file| ids::check(run, file)));
-    shape.leftovers(&mut findings);
+    shape.leftovers(run, &mut findings);
     settle(&mut findings, &good);
     Report {
         holds: findings.is_empty(),
@@ -271,14 +272,16 @@ impl<'a> Shape<'a> {
     }
 
     /// Files that nothing accounts for.
-    fn leftovers(&self, findings: &mut Vec<Finding>) {
+    fn leftovers(&self, run: &Run<'_>, findings: &mut Vec<Finding>) {
         let scan = self.snapshot.scan.leftovers.iter().map(|leftover| leftover.path.clone());
         let unknown = scan.chain(self.snapshot.unknown.iter().cloned()).collect();
         let unrecorded = match self.folded.state.as_ref().filter(|_| self.folded.is_complete) {
             Some(state) => unrecorded(self.snapshot, state),
             None => Vec::new(),
         };
-        for path in [unknown, unrecorded].concat() {
+        let recorded = under_way::Recorded { sealed: self.sealed, segment_leaves: self.segment_leaves, stands_to: self.stands_to };
+        let is_leftover = |path: &String| !(run.options.is_served && recorded.may_be_followed_by(path));
+        for path in [unknown, unrecorded].concat().into_iter().filter(is_leftover) {
             findings.push(Finding::new(Verdict::Leftover, "no act accounts for this file; a restart removes it").in_file(path));
         }
     }
