@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Blocks in the file that is overwritten: 16 MiB, like one write-ahead file.
 const OVERWRITE_BLOCKS: u64 = 4096;
+/// Bytes of one of them.
+const BLOCK: usize = 4096;
 /// The most that is appended in one measurement.
 const APPEND_MAX: u64 = 8 << 30;
 
@@ -19,24 +21,50 @@ const APPEND_MAX: u64 = 8 << 30;
 /// # Errors
 /// When the disk cannot be written.
 pub fn overwrite_4k(dir: &Path, duration: Duration) -> Result<Latencies, Failure> {
-    let scratch = Scratch::create(dir, "overwrite")?;
-    let mut file = &scratch.file;
-    let zeros = vec![0u8; 1 << 20];
-    for _ in 0..OVERWRITE_BLOCKS * 4096 / zeros.len() as u64 {
-        file.write_all(&zeros).map_err(Failure::io("fill the file to overwrite"))?;
-    }
-    file.sync_all().map_err(Failure::io("sync the file to overwrite"))?;
+    let scratch = Scratch::filled(dir, "overwrite")?;
     let mut latencies = Latencies::default();
-    let block = [0x5au8; 4096];
+    let block = [0x5au8; BLOCK];
     let end = Instant::now() + duration;
     for number in 0.. {
         let start = Instant::now();
         if start >= end {
             break;
         }
-        file.write_all_at(&block, number % OVERWRITE_BLOCKS * 4096).map_err(Failure::io("overwrite a block"))?;
-        file.sync_data().map_err(Failure::io("fdatasync"))?;
+        scratch.overwrite(&block, number)?;
         latencies.push(start.elapsed());
+    }
+    Ok(latencies)
+}
+
+/// What an open loop finds when nothing but the disk takes time: pieces of `piece_bytes` fall due on
+/// a fixed schedule, and all that are due are overwritten and synced together. Latencies count from
+/// when a piece was due, so a stall of the disk shows in each one that it delayed.
+///
+/// # Errors
+/// When the disk cannot be written.
+pub fn open_loop(dir: &Path, piece_bytes: usize, per_second: u32, duration: Duration) -> Result<Latencies, Failure> {
+    let scratch = Scratch::filled(dir, "open-loop")?;
+    let mut latencies = Latencies::default();
+    let begin = Instant::now();
+    let due = |number: u32| begin + Duration::from_secs(1) * number / per_second;
+    let all = per_second.saturating_mul(u32::try_from(duration.as_secs()).unwrap_or(u32::MAX));
+    let (mut first, mut block) = (0, 0);
+    while first < all {
+        std::thread::sleep(due(first).saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        // No more at a time than a write-ahead log puts into one frame.
+        let group = (first..all.min(first + 1000)).take_while(|number| due(*number) <= now).count().max(1);
+        let bytes = vec![0x5a; piece_bytes * group];
+        let blocks = bytes.len().div_ceil(BLOCK) as u64;
+        if block + blocks > OVERWRITE_BLOCKS {
+            block = 0;
+        }
+        scratch.overwrite(&bytes, block)?;
+        block += blocks;
+        let next = first + u32::try_from(group).unwrap_or(1);
+        let end = Instant::now();
+        (first..next).for_each(|number| latencies.push(end - due(number)));
+        first = next;
     }
     Ok(latencies)
 }
@@ -112,6 +140,24 @@ impl Scratch {
             .map_err(Failure::io(format!("create {}", path.display())))?;
         Ok(Self { file, path })
     }
+
+    /// One with real zeros in every block that is going to be overwritten.
+    fn filled(dir: &Path, name: &str) -> Result<Self, Failure> {
+        let scratch = Self::create(dir, name)?;
+        let zeros = vec![0u8; 1 << 20];
+        for _ in 0..OVERWRITE_BLOCKS * BLOCK as u64 / zeros.len() as u64 {
+            (&scratch.file).write_all(&zeros).map_err(Failure::io("fill the file to overwrite"))?;
+        }
+        scratch.file.sync_all().map_err(Failure::io("sync the file to overwrite"))?;
+        Ok(scratch)
+    }
+
+    /// Overwrites from a block on and syncs; blocks are counted round the file.
+    fn overwrite(&self, bytes: &[u8], block: u64) -> Result<(), Failure> {
+        let offset = block % OVERWRITE_BLOCKS * BLOCK as u64;
+        self.file.write_all_at(bytes, offset).map_err(Failure::io("overwrite blocks"))?;
+        self.file.sync_data().map_err(Failure::io("fdatasync"))
+    }
 }
 
 impl Drop for Scratch {
@@ -131,6 +177,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut overwrite = overwrite_4k(dir.path(), Duration::from_millis(50)).unwrap();
         assert!(overwrite.per_mille_ms(990) > 0.0);
+        let mut open = open_loop(dir.path(), 1000, 500, Duration::from_secs(1)).unwrap();
+        assert_eq!(open.count(), 500);
+        assert!(open.per_mille_ms(990) > 0.0);
         let piece = vec![7u8; 1000];
         assert!(append(dir.path(), &[&piece], 10, Duration::from_millis(50)).unwrap() > 0.0);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -23,6 +23,8 @@ const BATCH_CONNECTIONS: usize = 8;
 const SINGLE_CONNECTIONS: usize = 64;
 /// Enough that a request at 10,000/s waits for a connection only if the server stalls for 25 ms.
 const OPEN_CONNECTIONS: usize = 256;
+/// Bytes of a frame with one event: its leaf, its envelope, its raw bytes.
+const EVENT_BYTES: usize = 1_536;
 const LIMIT_TIME: Duration = Duration::from_secs(5);
 /// The disk and the server come to rest between measurements.
 const REST: Duration = Duration::from_secs(2);
@@ -184,7 +186,7 @@ fn ours(arguments: &Arguments, work: &Path, report: &mut Report, limits: &Limits
         rates.singles = run.singles(report, limits)?;
     }
     if arguments.open_seconds > 0 {
-        run.open_loop(report, limits)?;
+        run.open_loop(work, report, limits)?;
     }
     let raw_bytes = run.raw_bytes as f64;
     report.section("server");
@@ -243,7 +245,7 @@ impl Run<'_> {
         Ok(rate)
     }
 
-    fn open_loop(&mut self, report: &mut Report, limits: &Limits) -> Result<(), Failure> {
+    fn open_loop(&mut self, work: &Path, report: &mut Report, limits: &Limits) -> Result<(), Failure> {
         report.section("open loop of single events");
         let (seconds, rate) = (self.arguments.open_seconds, self.arguments.rate);
         report.figure("due_per_s", f64::from(rate), "events/s");
@@ -253,6 +255,12 @@ impl Run<'_> {
         latencies(report, &mut measured.outcome);
         report.figure("waited_for_a_connection_max", measured.outcome.waiting_max as f64, "requests");
         let p99 = measured.outcome.latencies.per_mille_ms(990);
+        // Right after, for as long: a disk that stalls does so in both.
+        let mut disk = disk_limit::open_loop(work, EVENT_BYTES, rate, Duration::from_secs(seconds))?;
+        for (name, per_mille) in [("p50_ms", 500), ("p99_ms", 990), ("p999_ms", 999), ("max_ms", 1000)] {
+            report.figure(format!("disk_alone_{name}"), disk.per_mille_ms(per_mille), "ms");
+        }
+        report.figure("p99_times_disk_alone", p99 / disk.per_mille_ms(990).max(f64::MIN_POSITIVE), "×");
         report.with_goal("p99_times_idle_overwrite_p99", p99 / limits.overwrite_p99_ms, "×", Goal::AtMost(10.0));
         Ok(())
     }

@@ -85,6 +85,12 @@ impl Draft {
         self.stored_bytes
     }
 
+    /// Requests that wait for its answer.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// No entry is in it (senders may still wait: for duplicates).
     #[must_use]
     pub fn is_empty(&self) -> bool {
