@@ -496,6 +496,7 @@ fn a_file_not_yet_recorded_is_leftover_only_when_no_server_is_about_to_record_it
     let end = STORE.files.keys().filter(|path| path.starts_with("payload/")).count() as u64 * 1000;
     let mut files = STORE.files.clone();
     files.insert(evidence::act::payload_file_name(end, 256, 1, 0), b"under way".to_vec().into());
+    files.insert("wal/stale-9.wal".into(), b"not yet zeroed".to_vec().into());
     for (is_served, holds) in [(true, true), (false, false)] {
         let report = verify_with(files.clone(), &VerifyOptions { is_served, ..against_newest() });
         assert_eq!(report.holds, holds, "{}", describe(&report));

@@ -24,6 +24,7 @@ use crate::log::core::stands_in_files_to;
 use crate::store::leaves_file::{SegmentFile, parse_name};
 use crate::store::leftover;
 use crate::store::payload_file::parse_payload_name;
+use crate::store::wal::{self, LeftoverKind, ScannedFile};
 
 /// What there must be.
 struct Shape<'a> {
@@ -44,7 +45,7 @@ pub(super) fn verify(run: &Run<'_>, snapshot: &Snapshot) -> Report {
     let folded = acts::fold(run, snapshot, &all_chunks, &mut findings);
     let state = folded.state.as_ref();
     let shape = Shape::new(run, snapshot, &folded);
-    let chunks = shape.needed(&all_chunks, &mut findings);
+    let chunks = shape.needed(run, &all_chunks, &mut findings);
 
     let keys = Keys::new(state, run.options.pinned.as_ref());
     let mut heads = SignedHeads::default();
@@ -189,7 +190,7 @@ impl<'a> Shape<'a> {
 
     /// The chunks that are still needed. Files before them, all of whose chunks stand in files,
     /// came back.
-    fn needed<'c>(&self, chunks: &'c [ReadChunk], findings: &mut Vec<Finding>) -> &'c [ReadChunk] {
+    fn needed<'c>(&self, run: &Run<'_>, chunks: &'c [ReadChunk], findings: &mut Vec<Finding>) -> &'c [ReadChunk] {
         if !self.folded.is_complete {
             return chunks;
         }
@@ -197,7 +198,9 @@ impl<'a> Shape<'a> {
         let Some(oldest) = chunks.iter().find(|chunk| is_needed(chunk)).map(|chunk| chunk.frame.file) else {
             return chunks;
         };
-        for file in self.snapshot.scan.files.iter().filter(|file| file.sequence < oldest) {
+        // A running server releases them one after the other; one that came back alone leaves a gap.
+        let came_back = |file: &&ScannedFile| file.sequence < oldest && !run.options.is_served;
+        for file in self.snapshot.scan.files.iter().filter(came_back) {
             let text = "all its chunks stand in files: it came back after it was released";
             findings.push(Finding::new(Verdict::Leftover, text).in_file(&file.path));
         }
@@ -273,7 +276,10 @@ impl<'a> Shape<'a> {
 
     /// Files that nothing accounts for.
     fn leftovers(&self, run: &Run<'_>, findings: &mut Vec<Finding>) {
-        let scan = self.snapshot.scan.leftovers.iter().map(|leftover| leftover.path.clone());
+        // Files go round in the log while a server runs.
+        let goes_round = |leftover: &&wal::Leftover| run.options.is_served && leftover.kind != LeftoverKind::Unknown;
+        let leftovers = self.snapshot.scan.leftovers.iter().filter(|leftover| !goes_round(leftover));
+        let scan = leftovers.map(|leftover| leftover.path.clone());
         let unknown = scan.chain(self.snapshot.unknown.iter().cloned()).collect();
         let unrecorded = match self.folded.state.as_ref().filter(|_| self.folded.is_complete) {
             Some(state) => unrecorded(self.snapshot, state),

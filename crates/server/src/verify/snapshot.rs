@@ -9,11 +9,15 @@ use std::io::ErrorKind;
 use super::VerifyError;
 use crate::store::layout;
 use crate::store::media::{Media, join};
-use crate::store::wal::{self, Scan};
+use crate::store::wal::{self, Scan, WalError};
 
 /// What belongs in a trail's directory and is not the verifier's business: secrets, the lock, and
 /// what is derived from payloads and can be made again.
 const EXEMPT: [&str; 5] = [layout::KEYS, "lock", "index", "lake", "cache"];
+
+/// The log is scanned again so often: a file is renamed a few times a second at the most, and a scan
+/// takes a fraction of one.
+const SCANS_MAX: u32 = 10;
 
 /// One look at the directory.
 pub(super) struct Snapshot {
@@ -51,8 +55,7 @@ impl Snapshot {
         if !is_trail {
             return Err(VerifyError::NoTrail);
         }
-        let scan = wal::scan(media, layout::WAL).map_err(VerifyError::Wal)?;
-        Ok(Self { beside, files, unknown, scan })
+        Ok(Self { beside, files, unknown, scan: scan_log(media)? })
     }
 
     /// Whether another look shows the same.
@@ -67,6 +70,18 @@ impl Snapshot {
             && self.scan.frames == other.scan.frames
             && self.scan.torn == other.scan.torn
             && logs(self) == logs(other)
+    }
+}
+
+/// Scans the write-ahead log; again when a file got another name between being listed and being
+/// opened, as they do while a server goes round with them.
+fn scan_log(media: &dyn Media) -> Result<Scan, VerifyError> {
+    let mut tries = 0;
+    loop {
+        match wal::scan(media, layout::WAL) {
+            Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && tries < SCANS_MAX => tries += 1,
+            scanned => return scanned.map_err(VerifyError::Wal),
+        }
     }
 }
 
