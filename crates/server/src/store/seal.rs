@@ -5,30 +5,25 @@
 //! the act that names them; a crash between the two leaves files nobody recorded, which a restart
 //! removes. The chunks go only after the act is durable.
 
-use std::collections::BTreeMap;
+mod gather;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use evidence::act::{
-    Act, IdsFile, KeptCheckpoint, LeavesPrefix, PayloadAct, PayloadFile, SealAct, ids_file_name, leaves_prefix_name, payload_file_name,
-    seal_file_names,
-};
+use evidence::act::{Act, KeptCheckpoint, LeavesPrefix, PayloadAct, SealAct, leaves_prefix_name, seal_file_names};
 use evidence::leaf::{Kind, LEAF_BYTES};
 use tracing::{error, info};
 
 use crate::clock::Clock;
 use crate::log::Log;
-use crate::log::chunk::Chunk;
 use crate::log::core::stands_in_files_to;
-use crate::log::entry::Entries;
 use crate::log::intent::Intent;
 use crate::log::shared::View;
-use crate::store::ids_file::{self, IdRecord};
 use crate::store::leaves_file;
 use crate::store::media::{Media, parent};
-use crate::store::payload_file::{PayloadMeta, PayloadRow, PayloadWriter};
-use crate::store::wal::{FrameAt, WalReader};
+use crate::store::wal::WalReader;
+use gather::Gathered;
 
 /// When entries leave the chunks.
 #[derive(Clone, Copy, Debug)]
@@ -108,13 +103,6 @@ impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sealer").field("policy", &self.policy).finish_non_exhaustive()
     }
-}
-
-/// Entries of a range by retention class, and their leaves.
-struct Gathered {
-    leaves: Vec<[u8; LEAF_BYTES]>,
-    files: Vec<PayloadFile>,
-    ids: Option<IdsFile>,
 }
 
 impl Sealer {
@@ -220,68 +208,6 @@ impl Sealer {
         Ok(())
     }
 
-    /// Reads a range back from its chunks, checks every leaf, and writes its payload and id files.
-    fn gather(&self, view: &View, from: u64, to: u64) -> Result<Gathered, SealError> {
-        let (chunks, signed) = self.log.shared().with_tail(|tail| (tail.chunks(from, to), tail.leaves(from, to)));
-        let unreadable = |why: String| SealError::Unreadable { from, why };
-        let signed = signed.ok_or_else(|| unreadable("its leaves are not in one open segment".into()))?;
-        let mut gathered = Gathered { leaves: Vec::with_capacity(signed.len()), files: Vec::new(), ids: None };
-        let mut writers: BTreeMap<u16, PayloadWriter> = BTreeMap::new();
-        let mut ids = Vec::new();
-        let mut cuts = Vec::new();
-        for place in chunks {
-            let at = FrameAt { file: place.at.file, block: place.at.block, bytes: place.at.bytes };
-            let bytes = self.wal.read(at).map_err(|why| unreadable(why.to_string()))?;
-            let chunk = Chunk::decode(&bytes).map_err(|why| unreadable(why.to_string()))?;
-            for block in &chunk.blocks {
-                let bytes = block.decode().map_err(|why| unreadable(why.to_string()))?;
-                for entry in Entries::new(&bytes) {
-                    let entry = entry.map_err(|why| unreadable(why.to_string()))?;
-                    let index = from + gathered.leaves.len() as u64;
-                    let leaf = entry.leaf(entry.commitment(&mut cuts), chunk.header.received_at).encode();
-                    if signed.get(gathered.leaves.len()) != Some(&leaf) {
-                        return Err(SealError::Altered { index });
-                    }
-                    gathered.leaves.push(leaf);
-                    if let Some(id) = entry.id {
-                        ids.push(IdRecord { id_mac: id.id_mac, index, raw_mac: id.raw_mac });
-                    }
-                    let writer = match writers.entry(entry.class) {
-                        std::collections::btree_map::Entry::Occupied(writer) => writer.into_mut(),
-                        std::collections::btree_map::Entry::Vacant(none) => {
-                            let meta = payload_meta(view, from, to, entry.class);
-                            none.insert(PayloadWriter::new(meta).map_err(|why| unreadable(why.to_string()))?)
-                        }
-                    };
-                    writer
-                        .push(&PayloadRow {
-                            index,
-                            salts: &entry.salt,
-                            facts: entry.facts,
-                            people: entry.people,
-                            raw: entry.raw,
-                            parts: entry.map,
-                        })
-                        .map_err(|why| unreadable(why.to_string()))?;
-                }
-            }
-        }
-        if gathered.leaves.len() != signed.len() {
-            return Err(unreadable("entries are missing".into()));
-        }
-        for (class, writer) in writers {
-            let bytes = writer.finish().map_err(|why| unreadable(why.to_string()))?;
-            let sha256 = self.put(&payload_file_name(from, to - from, class, 0), &bytes)?;
-            gathered.files.push(PayloadFile { sha256, bytes: bytes.len() as u64, first: from, count: to - from, class, generation: 0 });
-        }
-        if !ids.is_empty() {
-            let bytes = ids_file::encode(from, to - from, &ids);
-            let sha256 = self.put(&ids_file_name(from, to - from), &bytes)?;
-            gathered.ids = Some(IdsFile { sha256, first: from, count: to - from });
-        }
-        Ok(gathered)
-    }
-
     /// Publishes a file and gives its SHA-256.
     fn put(&self, path: &str, bytes: &[u8]) -> Result<[u8; 32], SealError> {
         self.media.put(path, bytes).map_err(|error| SealError::Write { path: path.to_owned(), error })?;
@@ -331,15 +257,4 @@ impl Sealer {
 fn last_act_below(leaves: &[[u8; LEAF_BYTES]], first: u64) -> Option<u64> {
     let position = leaves.iter().rposition(|leaf| leaf.get(1) == Some(&(Kind::Act as u8)))?;
     Some(first + position as u64)
-}
-
-fn payload_meta(view: &View, from: u64, to: u64, class: u16) -> PayloadMeta {
-    PayloadMeta {
-        origin: view.state.origin.clone(),
-        segment: from / view.state.segment_leaves,
-        class,
-        generation: 0,
-        first: from,
-        count: to - from,
-    }
 }

@@ -32,7 +32,7 @@ use crate::store::seal::{SealError, SealPolicy, Sealer};
 use crate::store::wal::{Examined, Spares, TornTail, Wal, WalError, WalLimits};
 
 /// How much the sealer yields to threads that answer.
-const SEALER_NICE: i32 = 19;
+const SEALER_NICE: i32 = 10;
 
 /// How a trail is opened.
 #[derive(Clone, Debug)]
