@@ -8,6 +8,7 @@ use bench::disk_use::DiskUse;
 use bench::failure::Failure;
 use bench::hash_limit::{self, Amount};
 use bench::intake::{Pool, Target};
+use bench::latency::Latencies;
 use bench::load::{self, Outcome, Pace, Plan};
 use bench::peer::Cluster;
 use bench::process::{MemoryWatch, cpu_seconds};
@@ -24,7 +25,7 @@ const SINGLE_CONNECTIONS: usize = 64;
 /// Enough that a request at 10,000/s waits for a connection only if the server stalls for 25 ms.
 const OPEN_CONNECTIONS: usize = 256;
 /// Bytes of a frame with one event: its leaf, its envelope, its raw bytes.
-const EVENT_BYTES: usize = 1_536;
+const FRAME_BYTES: usize = 1_536;
 const LIMIT_TIME: Duration = Duration::from_secs(5);
 /// The disk and the server come to rest between measurements.
 const REST: Duration = Duration::from_secs(2);
@@ -227,7 +228,7 @@ impl Run<'_> {
         let mut measured = self.send(report, requests, BATCH_EVENTS, BATCH_CONNECTIONS, seconds, Pace::Closed)?;
         let rate = measured.events_per_s;
         report.with_goal("events_per_s", rate, "events/s", Goal::AtLeast(100_000.0));
-        latencies(report, &mut measured.outcome);
+        latencies(report, "", &mut measured.outcome.latencies);
         report.figure("of_append_fdatasync", rate / limits.append_batches, "×");
         report.figure("of_hashes_alone", rate / limits.hashes_all_cores, "×");
         Ok(rate)
@@ -240,7 +241,7 @@ impl Run<'_> {
         let mut measured = self.send(report, requests, 1, SINGLE_CONNECTIONS, seconds, Pace::Closed)?;
         let rate = measured.events_per_s;
         report.with_goal("events_per_s", rate, "events/s", Goal::AtLeast(25_000.0));
-        latencies(report, &mut measured.outcome);
+        latencies(report, "", &mut measured.outcome.latencies);
         report.figure("of_append_fdatasync", rate / limits.append_singles, "×");
         Ok(rate)
     }
@@ -252,14 +253,12 @@ impl Run<'_> {
         let requests = (self.arguments.pool * BATCH_EVENTS).max(2 * OPEN_CONNECTIONS);
         let mut measured = self.send(report, requests, 1, OPEN_CONNECTIONS, seconds, Pace::Open { per_second: rate })?;
         report.figure("events_per_s", measured.events_per_s, "events/s");
-        latencies(report, &mut measured.outcome);
+        latencies(report, "", &mut measured.outcome.latencies);
         report.figure("waited_for_a_connection_max", measured.outcome.waiting_max as f64, "requests");
         let p99 = measured.outcome.latencies.per_mille_ms(990);
         // Right after, for as long: a disk that stalls does so in both.
-        let mut disk = disk_limit::open_loop(work, EVENT_BYTES, rate, Duration::from_secs(seconds))?;
-        for (name, per_mille) in [("p50_ms", 500), ("p99_ms", 990), ("p999_ms", 999), ("max_ms", 1000)] {
-            report.figure(format!("disk_alone_{name}"), disk.per_mille_ms(per_mille), "ms");
-        }
+        let mut disk = disk_limit::open_loop(work, FRAME_BYTES, rate, Duration::from_secs(seconds))?;
+        latencies(report, "disk_alone_", &mut disk);
         report.figure("p99_times_disk_alone", p99 / disk.per_mille_ms(990).max(f64::MIN_POSITIVE), "×");
         report.with_goal("p99_times_idle_overwrite_p99", p99 / limits.overwrite_p99_ms, "×", Goal::AtMost(10.0));
         Ok(())
@@ -296,9 +295,9 @@ impl Run<'_> {
     }
 }
 
-fn latencies(report: &mut Report, outcome: &mut Outcome) {
+fn latencies(report: &mut Report, prefix: &str, latencies: &mut Latencies) {
     for (name, per_mille) in [("p50_ms", 500), ("p99_ms", 990), ("p999_ms", 999), ("max_ms", 1000)] {
-        report.figure(name, outcome.latencies.per_mille_ms(per_mille), "ms");
+        report.figure(format!("{prefix}{name}"), latencies.per_mille_ms(per_mille), "ms");
     }
 }
 
