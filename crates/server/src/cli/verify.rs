@@ -56,7 +56,8 @@ impl Verify {
 /// Checks the trail of a data directory, with a bar for whoever watches.
 fn check(data: &Path, options: VerifyOptions) -> Result<Report, Failure> {
     let media = media_to_read(data)?;
-    // Asked before anything is read: a server that starts meanwhile moves nothing at once.
+    // Asked once, before anything is read: what a server that starts meanwhile makes may be called
+    // leftover, which errs towards saying too much.
     let options = VerifyOptions { is_served: is_held(data), ..options };
     let style = ProgressStyle::with_template("verifying {bar:30} {pos}/{len} entries  {per_sec}  {eta} left");
     let bar = ProgressBar::new(0);
