@@ -11,6 +11,7 @@ pub mod entry;
 pub mod genesis;
 pub mod intent;
 pub mod metrics;
+mod pace;
 pub mod planted;
 pub mod records;
 pub mod sequencer;

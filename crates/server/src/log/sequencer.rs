@@ -20,6 +20,7 @@ use crate::log::chunk::CHUNK_BYTES_MAX;
 use crate::log::core::{Core, header, plan, stands_in_files_to};
 use crate::log::draft::Draft;
 use crate::log::intent::{ActError, Intent, decide};
+use crate::log::pace::Pace;
 use crate::log::planted::{Bug, planted};
 use crate::log::records;
 use crate::log::shared::{Shared, View};
@@ -32,12 +33,6 @@ use crate::log::tail::ChunkRef;
 const OPEN_SEGMENTS_MAX: usize = 4;
 /// How often a sequencer that waits for sealing looks again.
 const BACKLOG_LOOK_MS: u64 = 5;
-
-/// Least time from the beginning of one commit to the next while requests come side by side. Without
-/// it, 10,000 requests a second make 3,100 commits a second, whose cost is most of a core.
-const PACE: Duration = Duration::from_micros(750);
-/// A draft of so many stored bytes is worth a commit of its own.
-const PACE_BYTES: usize = 64 << 10;
 
 /// What became of one entry, in the order of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +149,7 @@ impl Sequencer {
         let mut pace = Pace::default();
         while running && let Some(request) = self.next() {
             running = self.take(request);
-            pace.wait(self.draft.stored_bytes());
+            std::thread::sleep(pace.due_in(self.draft.stored_bytes()));
             // Everything that already waits goes into the same chunk: one fsync for all of it.
             while running && self.draft.stored_bytes() < CHUNK_BYTES_MAX / 2 {
                 let Some(request) = self.next_waiting() else { break };
@@ -400,33 +395,6 @@ impl Sequencer {
         let answer = AppendError::Stopped(why.to_owned());
         self.draft.fail(&answer, &self.shared);
         answer
-    }
-}
-
-/// How close commits follow one another. Each costs the same whatever is in it, so when requests
-/// come side by side they wait a moment for one another; a lone sender never waits.
-#[derive(Default)]
-struct Pace {
-    began: Option<Instant>,
-    /// The last commit answered more than one request.
-    shared: bool,
-}
-
-impl Pace {
-    /// Waits until a commit of `bytes` is due.
-    fn wait(&self, bytes: usize) {
-        if self.shared
-            && bytes < PACE_BYTES
-            && let Some(began) = self.began
-        {
-            std::thread::sleep(PACE.saturating_sub(began.elapsed()));
-        }
-    }
-
-    /// A commit that answers so many requests begins.
-    fn commits(&mut self, requests: usize) {
-        self.began = Some(Instant::now());
-        self.shared = requests > 1;
     }
 }
 
