@@ -20,11 +20,13 @@ mod init;
 mod key;
 mod mirror;
 mod new_key;
+mod ocsf;
 mod receipt;
 mod restore;
 mod safe_text;
 mod serve;
 mod server;
+mod source;
 mod tail;
 mod trail_copy;
 mod verify;
@@ -53,6 +55,8 @@ enum Command {
     Mirror(mirror::Mirror),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Source(source::Source),
+    Ocsf(ocsf::Ocsf),
 }
 
 /// Did what was checked hold?
@@ -78,6 +82,8 @@ impl Command {
             Self::Mirror(command) => command.run(out),
             Self::Backup(command) => command.run(out),
             Self::Restore(command) => command.run(out),
+            Self::Source(command) => command.run(out),
+            Self::Ocsf(command) => command.run(out),
         }
     }
 }

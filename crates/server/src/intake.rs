@@ -20,6 +20,7 @@ pub mod record_id;
 pub mod refusals;
 pub mod shape;
 pub mod source_name;
+pub mod tape;
 
 pub use body::{BodyDecoder, BodyError, Encoding};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};

@@ -10,5 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod intake;
 pub mod log;
+pub mod ocsf;
+pub mod source;
 pub mod store;
 pub mod verify;

@@ -1,0 +1,262 @@
+//! All kinds of sources: those that come with the program, and those of a directory, which win.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use crate::intake::tape::{NodeKind, Tape};
+use crate::source::compile::{MapError, compile};
+use crate::source::evaluate::Context;
+use crate::source::kind::{Decoder, Kind};
+use crate::source::map::{Mapped, Scratch, as_json, unreadable};
+use crate::source::value::{Document, Value};
+
+include!(concat!(env!("OUT_DIR"), "/built_in_sources.rs"));
+
+/// Members in which shippers put the record they carry, tried in this order.
+const ENVELOPES: [&[&str]; 15] = [
+    &["event", "original"],
+    &["event"],
+    &["message"],
+    &["MESSAGE"],
+    &["_raw"],
+    &["log"],
+    &["@message"],
+    &["logRecord", "body", "stringValue"],
+    &["body"],
+    &["data"],
+    &["detail"],
+    &["record"],
+    &["raw"],
+    &["line"],
+    &["msg"],
+];
+/// A shipper behind a shipper is real; more is a loop.
+const ENVELOPES_DEEP: usize = 2;
+
+/// Why a directory of sources cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Something cannot be read.
+    #[error("{path}: {why}; --sources needs a directory of folders with a map.toml each", path = path.display())]
+    Unreadable {
+        /// What.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// A map is wrong.
+    #[error("{path}: {why}", path = path.display())]
+    Map {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        why: Box<MapError>,
+    },
+    /// A folder has another name than its map.
+    #[error("{path}: the map says kind = \"{kind}\"; folder and kind must have the same name", path = path.display())]
+    Name {
+        /// Which.
+        path: PathBuf,
+        /// What the map says.
+        kind: String,
+    },
+}
+
+/// A kind found for a record.
+#[derive(Debug, Clone)]
+pub struct Recognised {
+    /// The kind.
+    pub kind: Arc<Kind>,
+    /// 1 to 100.
+    pub certainty: u8,
+}
+
+/// The files of one kind, as they come with the program.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn {
+    /// Its name.
+    pub kind: &'static str,
+    /// `map.toml`.
+    pub map: &'static str,
+    /// `samples.ndjson`.
+    pub samples: &'static str,
+    /// `expected.ndjson`.
+    pub expected: &'static str,
+}
+
+/// All kinds.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    kinds: Vec<Arc<Kind>>,
+}
+
+static BUILT_IN_KINDS: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
+    // That each of them compiles is a test of this file.
+    BUILT_IN.iter().filter_map(|built_in| compile(built_in.map).ok()).map(Arc::new).collect()
+});
+
+impl Catalog {
+    /// The kinds that come with the program.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self { kinds: BUILT_IN_KINDS.clone() }
+    }
+
+    /// With the kinds of a directory, which replace those of the same name.
+    ///
+    /// # Errors
+    /// [`CatalogError`] names the file.
+    pub fn with_directory(mut self, dir: &Path) -> Result<Self, CatalogError> {
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            move |why| CatalogError::Unreadable { path, why }
+        };
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(unreadable(dir))? {
+            let path = entry.map_err(unreadable(dir))?.path();
+            if path.join("map.toml").is_file() {
+                folders.push(path);
+            }
+        }
+        folders.sort();
+        for folder in folders {
+            let path = folder.join("map.toml");
+            let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
+            let kind = compile(&text).map_err(|why| CatalogError::Map { path: path.clone(), why: Box::new(why) })?;
+            if folder.file_name().is_none_or(|name| name.to_string_lossy() != kind.name) {
+                return Err(CatalogError::Name { path, kind: kind.name });
+            }
+            self.kinds.retain(|known| known.name != kind.name);
+            self.kinds.push(Arc::new(kind));
+        }
+        Ok(self)
+    }
+
+    /// All kinds.
+    #[must_use]
+    pub fn kinds(&self) -> &[Arc<Kind>] {
+        &self.kinds
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> Option<&Arc<Kind>> {
+        self.kinds.iter().find(|kind| kind.name == name)
+    }
+
+    /// The kind a record looks most like.
+    #[must_use]
+    pub fn recognise(&self, raw: &[u8]) -> Option<Recognised> {
+        let (found, _) = self.best(raw, ENVELOPES_DEEP, &self.kinds)?;
+        Some(found)
+    }
+
+    /// Maps a record of the kind `name`; of the kind it looks most like, when that is `None` or unknown.
+    #[must_use]
+    pub fn map(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> Mapped {
+        if let Some(kind) = name.and_then(|name| self.kind(name)) {
+            if kind.recognise.is_empty() || looks_like(kind, raw) {
+                return kind.map(raw, received_at, scratch);
+            }
+            // Of this kind, but in a shipper's envelope.
+            return match self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind)) {
+                Some((_, inner)) => kind.map(inner.as_bytes(), received_at, scratch),
+                None => kind.map(raw, received_at, scratch),
+            };
+        }
+        match self.best(raw, ENVELOPES_DEEP, &self.kinds) {
+            Some((found, inner)) => found.kind.map(inner.as_bytes(), received_at, scratch),
+            None => unreadable(raw, received_at, "unknown"),
+        }
+    }
+
+    /// The best of `kinds` and the record it was recognised in, which may stand in a shipper's envelope.
+    #[must_use]
+    pub fn best<'r>(&self, raw: &'r [u8], deep: usize, kinds: &[Arc<Kind>]) -> Option<(Recognised, Cow<'r, str>)> {
+        let text = String::from_utf8_lossy(raw);
+        let mut forms = Forms::new(&text);
+        let mut best: Option<Recognised> = None;
+        for kind in kinds {
+            let certainty = forms.certainty(kind);
+            if certainty > best.as_ref().map_or(0, |best| best.certainty) {
+                best = Some(Recognised { kind: Arc::clone(kind), certainty });
+            }
+        }
+        let inner = if best.as_ref().is_none_or(|best| best.certainty < 95) && deep > 0 { forms.enveloped() } else { Vec::new() };
+        for inside in inner {
+            let Some((found, record)) = self.best(inside.as_bytes(), deep - 1, kinds) else { continue };
+            if found.certainty > best.as_ref().map_or(0, |best| best.certainty) {
+                return Some((found, Cow::Owned(record.into_owned())));
+            }
+        }
+        best.map(|best| (best, text))
+    }
+}
+
+/// Whether any rule of the kind recognises the record as it stands.
+fn looks_like(kind: &Kind, raw: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(raw);
+    Forms::new(&text).certainty(kind) > 0
+}
+
+/// A record in each form that a kind may ask for, made once.
+struct Forms<'r> {
+    text: &'r str,
+    made: Vec<(Decoder, Option<(Cow<'r, str>, Tape)>)>,
+}
+
+impl<'r> Forms<'r> {
+    fn new(text: &'r str) -> Self {
+        Self { text, made: Vec::new() }
+    }
+
+    fn form(&mut self, decoder: Decoder) -> Option<Document<'_>> {
+        if !self.made.iter().any(|(known, _)| *known == decoder) {
+            let mut tape = Tape::default();
+            let form = as_json(&[decoder], self.text, &mut tape).map(|json| (json, tape));
+            self.made.push((decoder, form));
+        }
+        let (_, form) = self.made.iter().find(|(known, _)| *known == decoder)?;
+        form.as_ref().map(|(json, tape)| Document { text: json, tape })
+    }
+
+    fn certainty(&mut self, kind: &Kind) -> u8 {
+        let taken = kind.decoders.iter().copied().find(|decoder| self.form(*decoder).is_some());
+        let Some(document) = taken.and_then(|decoder| self.form(decoder)) else { return 0 };
+        kind.certainty(&Context { document, captures: &[], reading: &kind.reading, places: &[], root: 0 })
+    }
+
+    /// What shippers' members hold: objects as they stand, texts without escapes.
+    fn enveloped(&mut self) -> Vec<String> {
+        let Some(document) = self.form(Decoder::Json) else { return Vec::new() };
+        let mut found = Vec::new();
+        for way in ENVELOPES {
+            let end = way.iter().try_fold(0, |at, name| {
+                document.tape.children(at).find(|(_, node)| document.name(node) == *name).map(|(child, _)| child)
+            });
+            let value = end.and_then(|at| document.tape.node(at)).filter(|node| node.kind != NodeKind::Array).and_then(|node| document.value(node));
+            match value {
+                Some(Value::Text { text, .. } | Value::Json(text)) => found.push(text.into_owned()),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_map_compiles() {
+        for built_in in BUILT_IN {
+            if let Err(why) = compile(built_in.map) {
+                panic!("{}: {why}", built_in.kind);
+            }
+        }
+        assert_eq!(Catalog::built_in().kinds().len(), BUILT_IN.len());
+    }
+}

@@ -1,0 +1,208 @@
+//! Evaluates expressions against a record. Total: what is not there is `None`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::intake::tape::{NodeKind, Tape, unescape};
+use crate::source::expression::{Expression, Function, Name, Path, Piece, Primary, Segment, loosened};
+use crate::source::function::apply;
+use crate::source::inner::decode_inner;
+use crate::source::value::{Document, Value};
+
+/// How deep `(json)` and its like may be nested: each level is a parse of its own.
+const INNER_MAX: usize = 4;
+
+/// The node of a place that a record does not have.
+pub const NOWHERE: u32 = u32::MAX;
+
+/// What a map says about reading its records.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Names match loosely.
+    pub loose: bool,
+    /// Texts that mean: no value.
+    pub absent: Vec<String>,
+    /// For `map:`; keys in lower case.
+    pub tables: HashMap<String, HashMap<String, String>>,
+}
+
+/// A record being read.
+#[derive(Clone, Copy)]
+pub struct Context<'c, 'd> {
+    /// The record.
+    pub document: Document<'d>,
+    /// What a pattern found in its text: members of `p`.
+    pub captures: &'c [(String, Cow<'d, str>)],
+    /// How to read it.
+    pub reading: &'c Reading,
+    /// Nodes of the places found beforehand, [`NOWHERE`] for those that are not there.
+    pub places: &'c [u32],
+    /// The value paths start from: 0, or the element inside `each`.
+    pub root: u32,
+}
+
+impl<'c, 'd> Context<'c, 'd> {
+    /// The expression's value.
+    #[must_use]
+    pub fn value(&self, expression: &Expression) -> Option<Value<'d>> {
+        let start = match &expression.primary {
+            Primary::Literal(text) => Some(Value::text(text.clone())),
+            Primary::Path(path) => self.path(path),
+            Primary::Template(pieces) => self.template(pieces).map(Value::text),
+        };
+        self.after(start, &expression.functions)
+    }
+
+    /// A value with what is done to it.
+    pub fn after(&self, start: Option<Value<'d>>, functions: &[Function]) -> Option<Value<'d>> {
+        let value = functions.iter().try_fold(start?, |value, function| apply(function, value, self.reading))?;
+        self.present(value)
+    }
+
+    /// No value for the texts that mean none.
+    fn present(&self, value: Value<'d>) -> Option<Value<'d>> {
+        match &value {
+            Value::Text { text, .. } if text.is_empty() || self.reading.absent.iter().any(|absent| absent == text) => None,
+            Value::List(values) if values.is_empty() => None,
+            _ => Some(value),
+        }
+    }
+
+    fn template(&self, pieces: &[Piece]) -> Option<String> {
+        let mut out = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Value(inner, optional) => match self.value(inner) {
+                    Some(value) => out.push_str(&value.as_text()),
+                    None if *optional => {}
+                    None => return None,
+                },
+            }
+        }
+        Some(out)
+    }
+
+    /// The value at a path.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> Option<Value<'d>> {
+        if !self.captures.is_empty()
+            && let [Segment::Member(p), Segment::Member(name), rest @ ..] = path.segments.as_slice()
+            && p.exact == "p"
+            && let Some((_, text)) = self.captures.iter().find(|(known, _)| *known == name.exact)
+        {
+            return self.inside(Value::text(text.clone()), rest);
+        }
+        match path.place.filter(|_| self.root == 0) {
+            Some((place, taken)) => match self.places.get(place) {
+                Some(&at) if at != NOWHERE => self.follow(at, path.segments.get(taken..).unwrap_or_default()),
+                _ => None,
+            },
+            None => self.follow(self.root, &path.segments),
+        }
+    }
+
+    /// What stands further inside a text that is not in the record's own tape.
+    fn inside(&self, value: Value<'d>, segments: &[Segment]) -> Option<Value<'d>> {
+        let Some((Segment::Inside(inner), rest)) = segments.split_first() else {
+            return if segments.is_empty() { self.present(value) } else { None };
+        };
+        let decoded = decode_inner(*inner, &value)?;
+        let mut tape = Tape::default();
+        tape.read(&decoded).ok()?;
+        let document = Document { text: &decoded, tape: &tape };
+        let context = Context { document, captures: &[], reading: self.reading, places: &[], root: 0 };
+        context.follow(0, rest).map(Value::into_owned)
+    }
+
+    /// The value `segments` lead to from the node `at`.
+    #[must_use]
+    pub fn follow(&self, at: u32, segments: &[Segment]) -> Option<Value<'d>> {
+        if segments.is_empty() {
+            return self.document.tape.node(at).and_then(|node| self.document.value(node)).and_then(|value| self.present(value));
+        }
+        let several = segments.iter().any(|segment| matches!(segment, Segment::Each));
+        let mut found = Vec::new();
+        follow(self.document, at, segments, self.reading.loose, INNER_MAX, &mut found);
+        let mut present = found.into_iter().filter_map(|value| self.present(value));
+        if several { self.present(Value::List(present.collect())) } else { present.next() }
+    }
+
+    /// The elements of the array (or the one value) `segments` lead to: roots for `each`.
+    #[must_use]
+    pub fn elements(&self, path: &Path) -> Vec<u32> {
+        let mut nodes = vec![self.root];
+        for segment in &path.segments {
+            nodes = nodes.into_iter().flat_map(|at| step(self.document, at, segment, self.reading.loose)).collect();
+        }
+        nodes
+    }
+}
+
+/// Nodes one step away. Steps into a text have none: they need a document of their own.
+fn step(document: Document<'_>, at: u32, segment: &Segment, loose: bool) -> Vec<u32> {
+    match segment {
+        Segment::Member(name) => member(document, at, name, loose).into_iter().collect(),
+        Segment::Element(position) => document.tape.children(at).nth(*position).map(|(child, _)| child).into_iter().collect(),
+        Segment::Each => match document.tape.node(at) {
+            Some(node) if node.kind == NodeKind::Array => document.tape.children(at).map(|(child, _)| child).collect(),
+            // A vendor that writes a list of one as the one.
+            Some(_) => vec![at],
+            None => Vec::new(),
+        },
+        Segment::Pick { member: name, wanted } => {
+            let is = |child: &u32| {
+                member(document, *child, name, loose).and_then(|node| document.value(document.tape.node(node)?)).is_some_and(|value| {
+                    let text = value.as_text();
+                    wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(&text))
+                })
+            };
+            document.tape.children(at).map(|(child, _)| child).find(is).into_iter().collect()
+        }
+        Segment::Inside(_) => Vec::new(),
+    }
+}
+
+fn follow<'d>(document: Document<'d>, at: u32, segments: &[Segment], loose: bool, inner_left: usize, found: &mut Vec<Value<'d>>) {
+    let Some((segment, rest)) = segments.split_first() else {
+        found.extend(document.tape.node(at).and_then(|node| document.value(node)));
+        return;
+    };
+    if let Segment::Inside(inner) = segment {
+        let text = document.tape.node(at).and_then(|node| document.value(node));
+        let Some(decoded) = text.filter(|_| inner_left > 0).and_then(|value| decode_inner(*inner, &value)) else { return };
+        let mut tape = Tape::default();
+        if tape.read(&decoded).is_ok() {
+            let mut values = Vec::new();
+            follow(Document { text: &decoded, tape: &tape }, 0, rest, loose, inner_left - 1, &mut values);
+            found.extend(values.into_iter().map(|value| -> Value<'d> { value.into_owned() }));
+        }
+        return;
+    }
+    for child in step(document, at, segment, loose) {
+        follow(document, child, rest, loose, inner_left, found);
+    }
+}
+
+/// The member of that name: the first one that is spelled exactly so, else (loosely) the first alike.
+#[must_use]
+pub fn member(document: Document<'_>, at: u32, name: &Name, loose: bool) -> Option<u32> {
+    if document.tape.node(at)?.kind != NodeKind::Object {
+        return None;
+    }
+    let exact = document.tape.children(at).find(|(_, node)| is_exact(document.name(node), &name.exact));
+    let alike = || document.tape.children(at).find(|(_, node)| is_alike(document.name(node), &name.loose));
+    exact.or_else(|| if loose { alike() } else { None }).map(|(child, _)| child)
+}
+
+/// Whether a name in the record is this one.
+#[must_use]
+pub fn is_exact(found: &str, wanted: &str) -> bool {
+    found == wanted || (found.contains('\\') && unescape(found).is_some_and(|found| found == wanted))
+}
+
+/// Whether a name in the record is alike; `wanted` is loosened already.
+#[must_use]
+pub fn is_alike(found: &str, wanted: &str) -> bool {
+    found.len() >= wanted.len() && loosened(found) == wanted
+}

@@ -1,0 +1,199 @@
+//! What an expression may do to a value.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::source::evaluate::Reading;
+use crate::source::expression::Function;
+use crate::source::value::{Document, Value};
+
+/// Applies a function; to each of several values, where it is not about all of them.
+#[must_use]
+pub fn apply<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<Value<'d>> {
+    match (function, value) {
+        (Function::Join(between), Value::List(values)) => {
+            let texts: Vec<_> = values.iter().map(Value::as_text).collect();
+            Some(Value::text(texts.join(between)))
+        }
+        (Function::Count, Value::List(values)) => Some(Value::Number(values.len().to_string().into())),
+        (Function::Count, _) => Some(Value::Number("1".into())),
+        (Function::Keys, value) => keys(&value).map(Value::List),
+        (Function::Words, value) => pieces(value.as_text().split_whitespace()),
+        (Function::Split(mark), value) => pieces(value.as_text().split(mark.as_str()).map(str::trim)),
+        (function, Value::List(values)) => {
+            let changed: Vec<_> = values.into_iter().filter_map(|value| one(function, value, reading)).collect();
+            (!changed.is_empty()).then_some(Value::List(changed))
+        }
+        (function, value) => one(function, value, reading),
+    }
+}
+
+fn pieces<'d, 't>(pieces: impl Iterator<Item = &'t str>) -> Option<Value<'d>> {
+    let pieces: Vec<_> = pieces.filter(|piece| !piece.is_empty()).map(|piece| Value::text(piece.to_owned())).collect();
+    (!pieces.is_empty()).then_some(Value::List(pieces))
+}
+
+fn one<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<Value<'d>> {
+    let text = value.as_text();
+    Some(match function {
+        Function::Lower => Value::text(text.to_lowercase()),
+        Function::Upper => Value::text(text.to_uppercase()),
+        Function::Trim => Value::text(text.trim().to_owned()),
+        Function::Before(mark) => Value::text(text.split_once(mark.as_str())?.0.to_owned()),
+        Function::After(mark) => Value::text(text.split_once(mark.as_str())?.1.to_owned()),
+        Function::BeforeLast(mark) => Value::text(text.rsplit_once(mark.as_str())?.0.to_owned()),
+        Function::AfterLast(mark) => Value::text(text.rsplit_once(mark.as_str())?.1.to_owned()),
+        Function::Ip => {
+            if is_canonical_ipv4(&text) {
+                return Some(value);
+            }
+            Value::text(address(&text)?.0.to_string())
+        }
+        Function::Port => Value::Number(address(&text)?.1?.to_string().into()),
+        Function::NotIp => return address(&text).is_none().then(|| value.clone()),
+        Function::Email => return is_email(&text).then(|| value.clone()),
+        Function::NotEmail => return (!is_email(&text)).then(|| value.clone()),
+        Function::Number => Value::Number(first_number(&text)?.to_owned().into()),
+        Function::Map(table) => {
+            let table = reading.tables.get(table)?;
+            let found = table.get(text.as_ref()).or_else(|| table.get(&text.to_lowercase())).or_else(|| table.get("*"))?;
+            Value::text(found.clone())
+        }
+        Function::Match(regex) => {
+            let found = regex.captures(&text)?;
+            Value::text(found.get(1).or_else(|| found.get(0))?.as_str().to_owned())
+        }
+        Function::Host => Value::text(host(&text)?.to_owned()),
+        Function::Hex => Value::text(from_hex(&text)?),
+        Function::Text => return (!matches!(value, Value::Json(_))).then(|| value.clone()),
+        Function::Join(_) | Function::Count | Function::Keys | Function::Words | Function::Split(_) => return Some(value.clone()),
+    })
+}
+
+/// Four decimal numbers without leading zeros: passes through as it stands.
+fn is_canonical_ipv4(text: &str) -> bool {
+    text.len() <= 15 && text.parse::<std::net::Ipv4Addr>().is_ok()
+}
+
+/// The address in a text, and its port: `192.0.2.1:443`, `[2001:db8::1]:443`, `fe80::1%eth0`.
+#[must_use]
+pub fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
+    let text = text.trim().trim_start_matches('/');
+    let parsed = |text: &str| {
+        let address: IpAddr = text.split('%').next()?.parse().ok()?;
+        // IPv4 that came over an IPv6 socket is IPv4 to everyone else.
+        Some(match address {
+            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+            IpAddr::V4(_) => address,
+        })
+    };
+    if let Some(address) = parsed(text) {
+        return Some((address, None));
+    }
+    if let Some(inside) = text.strip_prefix('[') {
+        let (address, behind) = inside.split_once(']')?;
+        return Some((parsed(address)?, behind.strip_prefix(':').and_then(|port| port.parse().ok())));
+    }
+    if let Some((address, port)) = text.rsplit_once(':')
+        && let Some(address) = parsed(address).filter(|_| !port.is_empty())
+        && let Ok(port) = port.parse()
+    {
+        return Some((address, Some(port)));
+    }
+    // Of a list (X-Forwarded-For) the first is the client.
+    let (first, _) = text.split_once([',', ' '])?;
+    address(first)
+}
+
+/// Whether a text is an e-mail address as OCSF's `email_t` has it.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let local_char = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+,-./=?^_`{|}~.".contains(c);
+    let Some((label, rest)) = domain.split_once('.') else { return false };
+    let label_char = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    !local.is_empty()
+        && local.chars().all(local_char)
+        && !label.is_empty()
+        && label.chars().all(label_char)
+        && !rest.is_empty()
+        && rest.chars().all(|c| label_char(c) || c == '.')
+}
+
+fn first_number(text: &str) -> Option<&str> {
+    let start = text.find(|c: char| c.is_ascii_digit())?;
+    let digits = text.get(start..)?;
+    digits.get(..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()))
+}
+
+fn host(url: &str) -> Option<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = if host.starts_with('[') { host.split(']').next()?.trim_start_matches('[') } else { host.split(':').next()? };
+    (!host.is_empty()).then_some(host)
+}
+
+/// Text from hexadecimal digits; a zero byte between words is a space (auditd's arguments).
+#[must_use]
+pub fn from_hex(text: &str) -> Option<String> {
+    if text.len() < 2 || !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+    let mut bytes = bytes?;
+    bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+    String::from_utf8(bytes).ok()
+}
+
+fn keys<'d>(value: &Value<'d>) -> Option<Vec<Value<'d>>> {
+    let Value::Json(text) = value else { return None };
+    let mut tape = crate::intake::tape::Tape::default();
+    tape.read(text).ok()?;
+    let document = Document { text, tape: &tape };
+    let names = tape.children(0).filter(|(_, node)| node.name != (0, 0));
+    let names: Vec<_> = names.filter_map(|(_, node)| crate::intake::tape::unescape(document.name(node)).map(Cow::into_owned)).collect();
+    (!names.is_empty()).then(|| names.into_iter().map(Value::text).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_found_in_every_usual_form() {
+        for (text, ip, port) in [
+            ("192.0.2.1", "192.0.2.1", None),
+            ("192.0.2.1:443", "192.0.2.1", Some(443)),
+            ("::ffff:192.0.2.1", "192.0.2.1", None),
+            ("[2001:db8::1]:22", "2001:db8::1", Some(22)),
+            ("[2001:db8::1]", "2001:db8::1", None),
+            ("fe80::1%eth0", "fe80::1", None),
+            ("192.0.2.1, 10.0.0.1", "192.0.2.1", None),
+            ("/192.0.2.1:5", "192.0.2.1", Some(5)),
+        ] {
+            assert_eq!(address(text), Some((ip.parse().unwrap(), port)), "{text}");
+        }
+        for text in ["", "iam.amazonaws.com", "999.1.1.1", "localhost:80", "12:30", "::1:x"] {
+            assert_eq!(address(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_numbers_and_hexadecimal_are_read() {
+        assert_eq!(host("https://u@h.example:8443/p?q"), Some("h.example"));
+        assert_eq!(host("h.example"), Some("h.example"));
+        assert_eq!(first_number("uid=0(root)"), Some("0"));
+        assert_eq!(from_hex("726F6F74").as_deref(), Some("root"));
+        assert_eq!(from_hex("xyz"), None);
+    }
+
+    #[test]
+    fn an_e_mail_address_is_one_by_the_schema() {
+        assert!(is_email("ana.b+c@corp.example"));
+        for text in ["ana", "ana@", "@x.y", "a b@x.y", "ana@corp", "é@x.y"] {
+            assert!(!is_email(text), "{text}");
+        }
+    }
+}

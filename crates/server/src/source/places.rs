@@ -1,0 +1,161 @@
+//! Places in a record that expressions ask for, found in one walk over its tape.
+
+use crate::intake::tape::NodeKind;
+use crate::source::evaluate::{NOWHERE, is_exact, member};
+use crate::source::expression::{Name, Path, Segment};
+use crate::source::value::Document;
+
+/// Names that lead to places; one node for each name on the way.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    members: Vec<(Name, Places)>,
+    place: Option<usize>,
+}
+
+impl Places {
+    /// Gives the leading names of `path` a place; `count` is how many there are so far.
+    pub fn add(&mut self, path: &mut Path, count: &mut usize) {
+        let names = path.segments.iter().take_while(|segment| matches!(segment, Segment::Member(_))).count();
+        if names == 0 {
+            return;
+        }
+        let mut here = self;
+        for segment in path.segments.iter().take(names) {
+            let Segment::Member(name) = segment else { return };
+            here = here.member(name);
+        }
+        let place = *here.place.get_or_insert_with(|| {
+            *count += 1;
+            *count - 1
+        });
+        path.place = Some((place, names));
+    }
+
+    fn member(&mut self, name: &Name) -> &mut Places {
+        let at = match self.members.iter().position(|(known, _)| known == name) {
+            Some(at) => at,
+            None => {
+                self.members.push((name.clone(), Places::default()));
+                self.members.len() - 1
+            }
+        };
+        // The position was found or made just now.
+        #[expect(clippy::indexing_slicing, reason = "`at` is the position of an element")]
+        &mut self.members[at].1
+    }
+
+    /// Finds all places of the value at `at`.
+    pub fn find(&self, document: Document<'_>, at: u32, loose: bool, found: &mut [u32]) {
+        if loose { self.find_loosely(document, at, found) } else { self.find_exactly(document, at, found) }
+    }
+
+    fn find_exactly(&self, document: Document<'_>, at: u32, found: &mut [u32]) {
+        for (child, node) in document.tape.children(at) {
+            let name = document.name(node);
+            let wanted = self.members.iter().find(|(wanted, _)| wanted.exact.len() == name.len() && wanted.exact == name);
+            let wanted = wanted.or_else(|| if name.contains('\\') { self.members.iter().find(|(wanted, _)| is_exact(name, &wanted.exact)) } else { None });
+            let Some((_, places)) = wanted else { continue };
+            if places.set(child, found) && node.kind == NodeKind::Object {
+                places.find_exactly(document, child, found);
+            }
+        }
+    }
+
+    fn find_loosely(&self, document: Document<'_>, at: u32, found: &mut [u32]) {
+        for (name, places) in &self.members {
+            if let Some(child) = member(document, at, name, true) {
+                places.set(child, found);
+                places.find_loosely(document, child, found);
+            }
+        }
+    }
+
+    /// Takes a node; false for a repeated name, of which the first counts.
+    fn set(&self, node: u32, found: &mut [u32]) -> bool {
+        match self.place.and_then(|place| found.get_mut(place)) {
+            Some(at) if *at != NOWHERE => false,
+            Some(at) => {
+                *at = node;
+                true
+            }
+            None => true,
+        }
+    }
+}
+
+/// Members that a map reads: what is not among them goes to `unmapped`.
+#[derive(Debug, Clone, Default)]
+pub struct Read {
+    members: Vec<(Name, Read)>,
+    whole: bool,
+}
+
+impl Read {
+    /// All that `path` leads to is read.
+    pub fn add(&mut self, path: &Path) {
+        let mut here = self;
+        for segment in &path.segments {
+            let Segment::Member(name) = segment else { break };
+            if !here.members.iter().any(|(known, _)| known == name) {
+                here.members.push((name.clone(), Read::default()));
+            }
+            let Some((_, next)) = here.members.iter_mut().find(|(known, _)| known == name) else { return };
+            here = next;
+        }
+        here.whole = true;
+    }
+
+    /// What the map reads of the member `name`.
+    fn of(&self, name: &str, loose: bool) -> Option<&Read> {
+        let exact = self.members.iter().find(|(known, _)| known.exact.len() == name.len() && known.exact == name);
+        let alike = || {
+            let name = crate::source::expression::loosened(name);
+            self.members.iter().find(|(known, _)| known.loose == name)
+        };
+        exact.or_else(|| if loose { alike() } else { None }).map(|(_, read)| read)
+    }
+
+    /// Writes the members of the value at `at` that are not read, as members of an open object.
+    /// Returns how many scalar values that were.
+    pub fn write_rest(&self, document: Document<'_>, at: u32, loose: bool, out: &mut Vec<u8>) -> usize {
+        let mut values = 0;
+        for (child, node) in document.tape.children(at) {
+            let read = self.of(document.name(node), loose);
+            if read.is_some_and(|read| read.whole) || matches!(node.kind, NodeKind::Null) {
+                continue;
+            }
+            let before = out.len();
+            if out.last() != Some(&b'{') {
+                out.push(b',');
+            }
+            out.push(b'"');
+            out.extend_from_slice(document.name(node).as_bytes());
+            out.extend_from_slice(b"\":");
+            match read.filter(|_| node.kind == NodeKind::Object) {
+                Some(read) => {
+                    out.push(b'{');
+                    let inside = read.write_rest(document, child, loose, out);
+                    values += inside;
+                    if out.last() == Some(&b'{') {
+                        out.truncate(before);
+                    } else {
+                        out.push(b'}');
+                    }
+                }
+                None => {
+                    out.extend_from_slice(document.raw(node).as_bytes());
+                    values += scalars(document, child);
+                }
+            }
+        }
+        values
+    }
+}
+
+/// Scalar values in the value at `at`, nulls left out.
+#[must_use]
+pub fn scalars(document: Document<'_>, at: u32) -> usize {
+    let end = document.tape.node(at).map_or(at, |node| node.next);
+    let inside = (at..end).filter_map(|node| document.tape.node(node));
+    inside.filter(|node| !matches!(node.kind, NodeKind::Object | NodeKind::Array | NodeKind::Null)).count()
+}
