@@ -190,7 +190,9 @@ fn numbered(attribute: &str, caption: &str, at: &str) -> Result<(i64, String), M
 /// Numbers and captions of an enumeration.
 #[must_use]
 pub fn numbers_of(attribute: &Attribute) -> Vec<(i64, String)> {
-    attribute.numbers.iter().filter_map(|(number, caption)| Some((number.parse().ok()?, caption.clone()))).collect()
+    let mut numbers: Vec<_> = attribute.numbers.iter().filter_map(|(number, caption)| Some((number.parse().ok()?, caption.clone()))).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 fn patterns(spec: &MapSpec) -> Result<Patterns, MapError> {

@@ -273,7 +273,8 @@ impl<'w, 'd> Writer<'w, 'd> {
             return false;
         }
         if !one {
-            if !object.at_least_one.iter().any(|wanted| wanted == "name") {
+            // Who it is about must not get lost; anything else without a name says too little.
+            if !matches!(object.name.as_str(), "user" | "owner") {
                 return false;
             }
             // An address is a name too; nothing else says who it is.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::intake::tape::{NodeKind, Tape, unescape};
-use crate::source::expression::{Expression, Function, Name, Path, Piece, Primary, Segment, loosened};
+use crate::source::expression::{Expression, Function, Inner, Name, Path, Piece, Primary, Segment, loosened};
 use crate::source::function::apply;
 use crate::source::inner::decode_inner;
 use crate::source::value::{Document, Value};
@@ -159,8 +159,15 @@ fn step(document: Document<'_>, at: u32, segment: &Segment, loose: bool) -> Vec<
             };
             document.tape.children(at).map(|(child, _)| child).find(is).into_iter().collect()
         }
+        Segment::Inside(inner) if is_inside(document, at, *inner) => vec![at],
         Segment::Inside(_) => Vec::new(),
     }
+}
+
+/// What should be JSON in a text is members already: a shipper parsed it.
+fn is_inside(document: Document<'_>, at: u32, inner: Inner) -> bool {
+    let parsed = document.tape.node(at).is_some_and(|node| matches!(node.kind, NodeKind::Object | NodeKind::Array));
+    parsed && matches!(inner, Inner::Json | Inner::Base64)
 }
 
 fn follow<'d>(document: Document<'d>, at: u32, segments: &[Segment], loose: bool, inner_left: usize, found: &mut Vec<Value<'d>>) {
@@ -168,7 +175,9 @@ fn follow<'d>(document: Document<'d>, at: u32, segments: &[Segment], loose: bool
         found.extend(document.tape.node(at).and_then(|node| document.value(node)));
         return;
     };
-    if let Segment::Inside(inner) = segment {
+    if let Segment::Inside(inner) = segment
+        && !is_inside(document, at, *inner)
+    {
         let text = document.tape.node(at).and_then(|node| document.value(node));
         let Some(decoded) = text.filter(|_| inner_left > 0).and_then(|value| decode_inner(*inner, &value)) else { return };
         let mut tape = Tape::default();

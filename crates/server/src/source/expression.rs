@@ -364,7 +364,7 @@ fn suffix<'a>(text: &'a str, segments: &mut Vec<Segment>) -> Result<&'a str, Str
         "keyvalue" | "logfmt" => Inner::KeyValue,
         "syslog" => Inner::Syslog,
         "auditd" => Inner::Auditd,
-        "pairs" => Inner::Pairs,
+        "pairs" | "named" => Inner::Pairs,
         "sections" => Inner::Sections,
         "base64" => Inner::Base64,
         "jwt" => Inner::Jwt,

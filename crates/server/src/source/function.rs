@@ -53,7 +53,10 @@ fn one<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<V
         Function::NotIp => return address(&text).is_none().then(|| value.clone()),
         Function::Email => return is_email(&text).then(|| value.clone()),
         Function::NotEmail => return (!is_email(&text)).then(|| value.clone()),
-        Function::Number => Value::Number(first_number(&text)?.to_owned().into()),
+        Function::Number => match text.trim().strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok()) {
+            Some(number) => Value::Number(number.to_string().into()),
+            None => Value::Number(first_number(&text)?.to_owned().into()),
+        },
         Function::Map(table) => {
             let table = reading.tables.get(table)?;
             let found = table.get(text.as_ref()).or_else(|| table.get(&text.to_lowercase())).or_else(|| table.get("*"))?;

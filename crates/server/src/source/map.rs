@@ -76,13 +76,22 @@ impl Kind {
     pub fn map(&self, raw: &[u8], received_at: i64, scratch: &mut Scratch) -> Mapped {
         let mut mapped = None;
         self.with_reader(raw, received_at, scratch, &mut |reader| mapped = Some(reader.event()));
+        if self.passthrough
+            && let Some(mapped) = &mut mapped
+            && let Some(own) = valid_ocsf(raw)
+        {
+            // It is in the common form already: as it is.
+            mapped.ocsf = own;
+            mapped.unmapped = 0;
+        }
         mapped.unwrap_or_else(|| unreadable(raw, received_at, &self.name))
     }
 
     /// Reads a record of this kind and shows it to `see`; not called when no decoder takes the bytes.
     pub fn with_reader(&self, raw: &[u8], received_at: i64, scratch: &mut Scratch, see: &mut dyn FnMut(&Reader<'_, '_>)) {
         let text = String::from_utf8_lossy(raw);
-        let Some(mut json) = as_json(&self.decoders, &text, &mut scratch.tape) else { return };
+        let text = text.trim_start_matches('\u{feff}');
+        let Some(mut json) = as_json(&self.decoders, text, &mut scratch.tape) else { return };
         let (captures, merged) = {
             let context = self.context(&json, scratch);
             let captures = self.captures(&context);
@@ -158,6 +167,13 @@ impl Kind {
         }
         Vec::new()
     }
+}
+
+/// The record itself, if it is a valid event.
+fn valid_ocsf(raw: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(raw).ok()?.trim();
+    let event = serde_json::from_str(text).ok()?;
+    crate::ocsf::check(&event).is_empty().then(|| text.to_owned())
 }
 
 /// A record that no decoder of its kind takes, or of no kind: a Base Event that keeps the text.

@@ -3,9 +3,11 @@
 use serde_json::{Map, Value};
 
 const NAMES: [&str; 4] = ["name", "key", "displayname", "@name"];
-const VALUES: [&str; 11] = [
+const VALUES: [&str; 13] = [
     "value", "stringvalue", "intvalue", "boolvalue", "multivalue", "multiintvalue", "multiboolvalue", "msgvalue", "multimsgvalue", "newvalue",
     "#text",
+    "_",
+    "content",
 ];
 
 /// The object; an object stays as it is.
@@ -26,6 +28,11 @@ pub fn decode(text: &str) -> Option<String> {
 
 fn pair(element: Value) -> Option<(String, Value)> {
     let Value::Object(members) = element else { return None };
+    if let (1, Some((name, value))) = (members.len(), members.iter().next())
+        && !NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+    {
+        return Some((name.clone(), value.clone()));
+    }
     let find = |names: &[&str]| names.iter().find_map(|name| members.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
     let name = find(&NAMES)?.1.as_str()?.to_owned();
     Some((name, find(&VALUES).map_or(Value::Null, |(_, value)| value.clone())))
@@ -37,8 +44,8 @@ mod tests {
 
     #[test]
     fn lists_of_names_and_values_become_objects() {
-        let text = r#"[{"name":"A","value":"1"},{"Name":"B","multiIntValue":[2]},{"name":"A","value":"later"},3,{"name":"C"}]"#;
-        assert_eq!(decode(text).as_deref(), Some(r#"{"A":"1","B":[2],"C":null}"#));
+        let text = r#"[{"name":"A","value":"1"},{"Name":"B","multiIntValue":[2]},{"name":"A","value":"later"},3,{"name":"C"},{"D":"d"}]"#;
+        assert_eq!(decode(text).as_deref(), Some(r#"{"A":"1","B":[2],"C":null,"D":"d"}"#));
         assert_eq!(decode(r#"{"x":1}"#).as_deref(), Some(r#"{"x":1}"#));
         for text in ["", "[]", "1", "[1]"] {
             assert_eq!(decode(text), None, "{text}");
