@@ -48,7 +48,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let map = start.elapsed();
     println!("{} records of {}, {} bytes each on average", records.len(), kind.name, bytes / records.len());
-    println!("parse alone      {:>9.0} records/s, {:.0} MB/s, {} nodes each", per_second(parse), (bytes * ROUNDS) as f64 / parse.as_secs_f64() / 1e6, nodes / records.len() / ROUNDS);
+    println!(
+        "parse alone      {:>9.0} records/s, {:.0} MB/s, {} nodes each",
+        per_second(parse),
+        (bytes * ROUNDS) as f64 / parse.as_secs_f64() / 1e6,
+        nodes / records.len() / ROUNDS
+    );
     println!("parse and map    {:>9.0} records/s, {} bytes of OCSF each", per_second(map), written / records.len() / ROUNDS);
     Ok(())
 }

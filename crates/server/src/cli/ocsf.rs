@@ -41,7 +41,11 @@ impl Ocsf {
             for (nth, event) in serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>().enumerate() {
                 let event = event.map_err(|why| Failure::new(format!("{}: event {}: {why}", file.display(), nth + 1)))?;
                 let faults = check(&event);
-                if faults.is_empty() { valid += 1 } else { faulty += 1 }
+                if faults.is_empty() {
+                    valid += 1
+                } else {
+                    faulty += 1
+                }
                 for fault in faults {
                     writeln!(out, "{}: event {}: {}", file.display(), nth + 1, escape(&fault.to_string()))?;
                 }

@@ -133,7 +133,11 @@ fn test(catalog: &Catalog, kind: Option<&str>, bless: bool, sources: Option<&Pat
             std::fs::write(&path, golden::blessed(&cases)).map_err(Failure::at(path.display().to_string()))?;
         }
         let faults = |case: &golden::Case| {
-            case.faults.iter().filter(|fault| !bless || fault.starts_with("not valid") || fault.starts_with("recognised")).cloned().collect::<Vec<_>>()
+            case.faults
+                .iter()
+                .filter(|fault| !bless || fault.starts_with("not valid") || fault.starts_with("recognised"))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         let bad: Vec<_> = cases.iter().map(|case| (case.line, faults(case))).filter(|(_, faults)| !faults.is_empty()).collect();
         writeln!(out, "{kind}: {} of {} hold", cases.len() - bad.len(), cases.len())?;
@@ -180,7 +184,10 @@ fn explain_file(catalog: &Catalog, file: &Path, kind: Option<&str>, json: bool, 
 /// some kind (XML, pretty JSON) stays one.
 fn records(catalog: &Catalog, body: &[u8], kind: Option<&str>) -> Result<Vec<Vec<u8>>, Failure> {
     let whole = body.trim_ascii();
-    if whole.starts_with(b"<") && whole.contains(&b'\n') && catalog.recognise(whole).is_some_and(|found| kind.is_none_or(|kind| kind == found.kind.name)) {
+    if whole.starts_with(b"<")
+        && whole.contains(&b'\n')
+        && catalog.recognise(whole).is_some_and(|found| kind.is_none_or(|kind| kind == found.kind.name))
+    {
         return Ok(vec![whole.to_vec()]);
     }
     let decoded = decode(body, Media::Any)?;
@@ -221,7 +228,10 @@ fn new(kind: &str, from: &Path, sources: Option<&Path>, out: &mut dyn Write) -> 
     let decoded = decode(&body, Media::Any)?;
     let records: Vec<serde_json::Value> = decoded.events.iter().filter_map(|event| serde_json::from_slice(event.raw(&body)).ok()).collect();
     if records.is_empty() {
-        return Err(Failure::new(format!("{} holds no JSON record: a draft is made from JSON; for text records see [[pattern]] in docs/SOURCES.md", from.display())));
+        return Err(Failure::new(format!(
+            "{} holds no JSON record: a draft is made from JSON; for text records see [[pattern]] in docs/SOURCES.md",
+            from.display()
+        )));
     }
     let text = draft(kind, &records);
     let Some(dir) = sources else {

@@ -110,10 +110,17 @@ impl Checker<'_> {
     }
 
     fn one(&mut self, path: &str, value: &Value, attribute: &Attribute, around: &Map<String, Value>) {
+        if attribute.of == "object" {
+            // `unmapped` and its like: an object of anything.
+            if !value.is_object() {
+                self.fault(path, "must be an object");
+            }
+            return;
+        }
         if attribute.is_object() {
             return match (value.as_object(), SCHEMA.object(&attribute.of)) {
                 (None, _) => self.fault(path, "must be an object"),
-                // `unmapped` and `object` take anything.
+                // The schema names no object it does not have; a test holds it to that.
                 (Some(_), None) => {}
                 (Some(members), Some(object)) => self.members(path, members, &object.attributes, &object.constraints),
             };
@@ -173,7 +180,10 @@ impl Checker<'_> {
         if let (Some(class), Some(activity), Some(of)) = (number("class_uid"), number("activity_id"), number("type_uid"))
             && class.checked_mul(100).and_then(|hundreds| hundreds.checked_add(activity)) != Some(of)
         {
-            self.fault("type_uid", format!("must be class_uid × 100 + activity_id, which is {}", class.saturating_mul(100).saturating_add(activity)));
+            self.fault(
+                "type_uid",
+                format!("must be class_uid × 100 + activity_id, which is {}", class.saturating_mul(100).saturating_add(activity)),
+            );
         }
     }
 }
@@ -242,7 +252,10 @@ mod tests {
             (faults_after(|e| e["nonsense"] = json!(1)), "nonsense: is not an attribute here"),
             (faults_after(|e| e["cloud"] = json!({"provider": "AWS"})), "cloud: needs the profile cloud"),
             (faults_after(|e| e["metadata"]["profiles"] = json!(["cloud"])), "cloud: is required"),
-            (faults_after(|e| drop(e.as_object_mut().unwrap().remove("service"))), "the event: needs at least one of service, dst_endpoint"),
+            (
+                faults_after(|e| drop(e.as_object_mut().unwrap().remove("service"))),
+                "the event: needs at least one of service, dst_endpoint",
+            ),
             (faults_after(|e| e["observables"] = json!({})), "observables: must be an array"),
             (faults_after(|e| *e = json!([])), "the event: is not a JSON object"),
         ];

@@ -14,7 +14,7 @@ use crate::source::value::{Document, Value};
 include!(concat!(env!("OUT_DIR"), "/built_in_sources.rs"));
 
 /// Members in which shippers put the record they carry, tried in this order.
-const ENVELOPES: [&[&str]; 15] = [
+const ENVELOPES: [&[&str]; 20] = [
     &["event", "original"],
     &["event"],
     &["message"],
@@ -30,6 +30,11 @@ const ENVELOPES: [&[&str]; 15] = [
     &["raw"],
     &["line"],
     &["msg"],
+    &["properties", "log"],
+    &["CloudTrailEvent"],
+    &["json"],
+    &["payload"],
+    &["message", "data"],
 ];
 /// A shipper behind a shipper is real; more is a loop.
 const ENVELOPES_DEEP: usize = 2;
@@ -232,11 +237,16 @@ impl<'r> Forms<'r> {
         let Some(document) = self.form(Decoder::Json) else { return Vec::new() };
         let mut found = Vec::new();
         for way in ENVELOPES {
-            let end = way.iter().try_fold(0, |at, name| {
-                document.tape.children(at).find(|(_, node)| document.name(node) == *name).map(|(child, _)| child)
-            });
-            let value = end.and_then(|at| document.tape.node(at)).filter(|node| node.kind != NodeKind::Array).and_then(|node| document.value(node));
+            let end = way
+                .iter()
+                .try_fold(0, |at, name| document.tape.children(at).find(|(_, node)| document.name(node) == *name).map(|(child, _)| child));
+            let value =
+                end.and_then(|at| document.tape.node(at)).filter(|node| node.kind != NodeKind::Array).and_then(|node| document.value(node));
             match value {
+                // Pub/Sub carries base64.
+                Some(Value::Text { text, .. }) if way.last() == Some(&"data") && text.starts_with("ey") => {
+                    found.extend(crate::source::inner::jwt::base64_text(&text));
+                }
                 Some(Value::Text { text, .. } | Value::Json(text)) => found.push(text.into_owned()),
                 _ => {}
             }

@@ -10,7 +10,8 @@ use crate::source::emit::{Candidate, Guard, Leaf, Object, Out, Shape, prefix};
 use crate::source::evaluate::Reading;
 use crate::source::expression::{BadExpression, Expression, Path, Primary};
 use crate::source::kind::{
-    Actions, Activity, ClassProgram, Decoder, Header, Identity, Kind, Outcome, Overlay, Pattern, Patterns, RecordExpressions, Severity,
+    Actions, Activity, ClassProgram, Decoder, Header, Identity, Kind, Outcome, Overlay, Pattern, Patterns, Person, RecordExpressions,
+    Severity,
 };
 use crate::source::places::{Places, Read};
 use crate::source::spec::{self, CaptionOrNumber, FieldSpec, Fields, MapSpec, Names, OneOrMany};
@@ -190,7 +191,8 @@ fn numbered(attribute: &str, caption: &str, at: &str) -> Result<(i64, String), M
 /// Numbers and captions of an enumeration.
 #[must_use]
 pub fn numbers_of(attribute: &Attribute) -> Vec<(i64, String)> {
-    let mut numbers: Vec<_> = attribute.numbers.iter().filter_map(|(number, caption)| Some((number.parse().ok()?, caption.clone()))).collect();
+    let mut numbers: Vec<_> =
+        attribute.numbers.iter().filter_map(|(number, caption)| Some((number.parse().ok()?, caption.clone()))).collect();
     numbers.sort_unstable();
     numbers
 }
@@ -251,65 +253,98 @@ fn class_program(spec: &MapSpec, class_spec: &spec::ClassSpec, at: &str, record:
     for expression in [&record.action, &record.id, &record.time, &record.sequence].into_iter().flatten() {
         builder.reads(expression);
     }
-    for root in spec.root.as_slice() {
-        builder.reads(&expression("root", root)?);
-    }
+    builder.reads_beside(spec, class_spec)?;
     let TreeBuilder { mut roots, read, .. } = builder;
+    let mut read_with_text = read.clone();
+    for text in spec.pattern.iter().flat_map(|pattern| pattern.on.as_slice()).chain(spec.text.as_slice()) {
+        let mut paths = Vec::new();
+        let on = expression("[[pattern]]", text)?;
+        on.paths(&mut paths);
+        paths.into_iter().for_each(|path| read_with_text.add(path));
+    }
+    let (header, activity) = activity(class, &class_spec.activity, at)?;
     // `api` needs `cloud` beside it outside its own class, so it is written after it.
     roots.sort_by_key(|out| out.name() == "api");
     let severity = class_spec.severity.as_deref().map(|caption| numbered("severity_id", caption, at)).transpose()?;
     Ok(ClassProgram {
         class: class_spec.class.clone(),
         when: Condition::compile(&class_spec.when).map_err(|why| MapError::Expression { at: at.to_owned(), why })?,
-        header: headers(class),
-        activity: activity(class, &class_spec.activity, at)?,
+        header,
+        activity,
         severity,
         required: class.attributes.iter().filter(|(_, a)| a.is_required() && a.profiles.is_empty()).map(|(name, _)| name.clone()).collect(),
         at_least_one: class.constraints.at_least_one.clone(),
         just_one: class.constraints.just_one.clone(),
-        profiles: class.attributes.iter().filter(|(_, a)| !a.profiles.is_empty()).map(|(name, a)| (name.clone(), a.profiles.clone())).collect(),
+        profiles: class
+            .attributes
+            .iter()
+            .filter(|(_, a)| !a.profiles.is_empty())
+            .map(|(name, a)| (name.clone(), a.profiles.clone()))
+            .collect(),
+        actor: person(&roots, "actor.user"),
+        user: person(&roots, "user"),
         tree: roots,
         read,
+        read_with_text,
         identity: identity(at, &class_spec.identity)?,
     })
 }
 
-/// The constant beginning of an event, for each activity of a class.
-fn headers(class: &Class) -> Vec<Header> {
+/// The attributes of a user object that make an identity.
+fn person(roots: &[Out], object: &str) -> Person {
+    let mut leaves = Vec::new();
+    roots.iter().for_each(|out| out.leaves(&mut leaves));
+    let leaf = |attribute: &str| leaves.iter().find(|leaf| leaf.path == format!("{object}.{attribute}")).map(|leaf| (*leaf).clone());
+    Person { email_addr: leaf("email_addr"), name: leaf("name"), domain: leaf("domain"), uid: leaf("uid") }
+}
+
+/// The constant beginning of an event with one activity of a class.
+fn header(class: &Class, activity: i64, name: &str) -> Header {
     let caption = |attribute: &str, number: i64| {
         class.attributes.get(attribute).and_then(|attribute| attribute.numbers.get(&number.to_string())).cloned().unwrap_or_default()
     };
-    let activities = class.attributes.get("activity_id").map(numbers_of).unwrap_or_default();
-    let header = |(activity, name): (i64, String)| {
-        let type_uid = class.uid * 100 + activity;
-        let text = |text: &str| serde_json::Value::from(text).to_string();
-        let json = format!(
-            "{{\"activity_id\":{activity},\"activity_name\":{},\"category_name\":{},\"category_uid\":{},\"class_name\":{},\"class_uid\":{},\"type_name\":{},\"type_uid\":{type_uid}",
-            text(&name),
-            text(&caption("category_uid", class.category)),
-            class.category,
-            text(&class.caption),
-            class.uid,
-            text(&format!("{}: {name}", class.caption)),
-        );
-        Header { activity, json: json.into_bytes() }
-    };
-    activities.into_iter().map(header).collect()
+    let type_uid = class.uid * 100 + activity;
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let json = format!(
+        "{{\"activity_id\":{activity},\"activity_name\":{},\"category_name\":{},\"category_uid\":{},\"class_name\":{},\"class_uid\":{},\"type_name\":{},\"type_uid\":{type_uid}",
+        text(name),
+        text(&caption("category_uid", class.category)),
+        class.category,
+        text(&class.caption),
+        class.uid,
+        text(&format!("{}: {name}", class.caption)),
+    );
+    Header { activity, name: name.to_owned(), json: json.into_bytes() }
 }
 
-fn activity(class: &Class, spec: &spec::Activity, at: &str) -> Result<Activity, MapError> {
+/// The headers that an `activity` may choose from, and how it chooses.
+fn activity(class: &Class, spec: &spec::Activity, at: &str) -> Result<(Vec<Header>, Activity), MapError> {
     let numbers = class.attributes.get("activity_id").map(numbers_of).unwrap_or_default();
-    let number = |given: &CaptionOrNumber| {
+    let mut headers: Vec<Header> = Vec::new();
+    let mut number = |given: &CaptionOrNumber| {
+        let own = match given {
+            CaptionOrNumber::Caption(caption) => caption.strip_prefix("Other:").map(str::trim),
+            CaptionOrNumber::Number(_) => None,
+        };
         let found = numbers.iter().find(|(number, caption)| match given {
+            _ if own.is_some() => *number == 99,
             CaptionOrNumber::Number(wanted) => number == wanted,
             CaptionOrNumber::Caption(wanted) => caption.eq_ignore_ascii_case(wanted),
         });
-        found.map(|(number, _)| *number).ok_or_else(|| {
-            let known: Vec<_> = numbers.iter().map(|(_, caption)| caption.as_str()).collect();
-            wrong(at, format!("{given:?} is no activity of {}: it is one of {}", class.caption, known.join(", ")))
-        })
+        found
+            .map(|(number, caption)| (*number, own.unwrap_or(caption)))
+            .map(|(number, name)| {
+                headers.iter().position(|known| known.activity == number && known.name == name).unwrap_or_else(|| {
+                    headers.push(header(class, number, name));
+                    headers.len() - 1
+                })
+            })
+            .ok_or_else(|| {
+                let known: Vec<_> = numbers.iter().map(|(_, caption)| caption.as_str()).collect();
+                wrong(at, format!("{given:?} is no activity of {}: it is one of {}", class.caption, known.join(", ")))
+            })
     };
-    Ok(match spec {
+    let activity = match spec {
         spec::Activity::Fixed(given) => Activity { from: Vec::new(), map: Vec::new(), default: number(given)? },
         spec::Activity::Chosen(chosen) => {
             let mut map = Vec::new();
@@ -318,10 +353,11 @@ fn activity(class: &Class, spec: &spec::Activity, at: &str) -> Result<Activity, 
             }
             // Exact words first: `Get*` must not hide `GetSessionToken`.
             map.sort_by_key(|(glob, _)| !matches!(glob, Glob::Exact(_)));
-            let default = chosen.default.as_ref().map_or(Ok(99), number)?;
+            let default = number(chosen.default.as_ref().unwrap_or(&CaptionOrNumber::Number(99)))?;
             Activity { from: expressions(at, &chosen.from)?, map, default }
         }
-    })
+    };
+    Ok((headers, activity))
 }
 
 /// Every path of the shared fields exists in some class; that a class lacks it is no mistake.
@@ -370,6 +406,26 @@ impl TreeBuilder<'_> {
         paths.into_iter().for_each(|path| self.read.add(path));
     }
 
+    /// What conditions, activities and identities ask for has been understood as well.
+    fn reads_beside(&mut self, spec: &MapSpec, class: &spec::ClassSpec) -> Result<(), MapError> {
+        let conditions = spec.outcome.iter().map(|outcome| &outcome.when).chain(spec.severity.iter().map(|severity| &severity.when));
+        let conditions = conditions.chain(spec.overlay.iter().map(|overlay| &overlay.when)).chain([&class.when]);
+        let tested = conditions.flat_map(OneOrMany::as_slice).flat_map(BTreeMap::keys);
+        let identities = spec.overlay.iter().map(|overlay| &overlay.identity).chain([&class.identity, &spec.identity]);
+        let named = identities.flat_map(|identity| identity.actor.as_slice().iter().chain(identity.target.as_slice()));
+        let chosen = match &class.activity {
+            spec::Activity::Chosen(chosen) => chosen.from.as_slice(),
+            spec::Activity::Fixed(_) => &[],
+        };
+        for text in tested.chain(named).chain(chosen).chain(spec.root.as_slice()) {
+            let expression = expression(self.at, text)?;
+            self.reads(&expression);
+        }
+        // The copy that `$` names is the record once more.
+        self.read.add(&path_of(self.at, "$")?);
+        Ok(())
+    }
+
     fn fields(&mut self, fields: &Fields, guard: Guard, own: bool) -> Result<(), MapError> {
         for (path, field) in fields {
             if OWN.contains(&path.as_str()) {
@@ -415,7 +471,8 @@ impl TreeBuilder<'_> {
         let mut object = object_of(name, attribute);
         for (inner, field) in &each.fields {
             let FieldSpec::Expressions(texts) = field else { return Err(wrong(&at, "`each` cannot stand in `each`")) };
-            let resolved = resolve(&object_type.attributes, inner).ok_or_else(|| wrong(&at, format!("{} has no attribute `{inner}`", attribute.of)))?;
+            let resolved = resolve(&object_type.attributes, inner)
+                .ok_or_else(|| wrong(&at, format!("{} has no attribute `{inner}`", attribute.of)))?;
             for text in texts.as_slice() {
                 let candidate = Candidate { guard: Guard::Always, expression: expression(&at, text)? };
                 place(&mut object.children, &resolved, inner, candidate, true).map_err(|why| wrong(&at, why))?;
@@ -432,7 +489,8 @@ impl TreeBuilder<'_> {
 
 fn object_of(name: &str, attribute: &Attribute) -> Object {
     let object = SCHEMA.object(&attribute.of);
-    let required = object.into_iter().flat_map(|object| &object.attributes).filter(|(_, inner)| inner.is_required() && inner.profiles.is_empty());
+    let required =
+        object.into_iter().flat_map(|object| &object.attributes).filter(|(_, inner)| inner.is_required() && inner.profiles.is_empty());
     Object {
         name: name.to_owned(),
         prefix: prefix(name),
@@ -495,7 +553,13 @@ fn open<'o>(mut here: &'o mut Vec<Out>, way: &[(String, Option<usize>, &Attribut
     Ok(here)
 }
 
-fn place(roots: &mut Vec<Out>, way: &[(String, Option<usize>, &Attribute)], path: &str, candidate: Candidate, relative: bool) -> Result<(), String> {
+fn place(
+    roots: &mut Vec<Out>,
+    way: &[(String, Option<usize>, &Attribute)],
+    path: &str,
+    candidate: Candidate,
+    relative: bool,
+) -> Result<(), String> {
     let ((name, _, attribute), around) = way.split_last().ok_or("an empty path")?;
     if attribute.is_object() && attribute.of != "object" {
         return Err(format!("`{path}` is an object: name one of its attributes"));

@@ -42,7 +42,8 @@ pub fn draft(kind: &str, records: &[Value]) -> String {
     let is_time = |seen: &Seen| time::read(&seen.example, 0).is_some();
     let shown = |path: &Option<String>| path.as_ref().map_or_else(|| "[]".to_owned(), |path| format!("[{}]", quoted(path)));
     let action = pick(&ACTION, &any);
-    let always: Vec<_> = paths.iter().filter(|(path, seen)| seen.count == records.len() && !path.contains('.')).map(|(path, _)| path).take(4).collect();
+    let always: Vec<_> =
+        paths.iter().filter(|(path, seen)| seen.count == records.len() && !path.contains('.')).map(|(path, _)| path).take(4).collect();
     let conditions: Vec<_> = always.iter().map(|path| format!("{} = \"*\"", quoted(path))).collect();
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -97,7 +98,11 @@ fn quoted(text: &str) -> String {
 fn flatten(at: &str, value: &Value, paths: &mut BTreeMap<String, Seen>) {
     match value {
         Value::Object(members) => members.iter().for_each(|(name, value)| {
-            let name = if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '@')) { name.clone() } else { format!("\"{name}\"") };
+            let name = if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '@')) {
+                name.clone()
+            } else {
+                format!("\"{name}\"")
+            };
             let path = if at.is_empty() { name } else { format!("{at}.{name}") };
             flatten(&path, value, paths);
         }),

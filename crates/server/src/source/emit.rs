@@ -155,6 +155,17 @@ pub struct Observed<'o> {
     pub range: (usize, usize),
 }
 
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// It stands there.
+    Whole,
+    /// The record gives nothing for it.
+    Nothing,
+    /// It lacks what the schema asks for: it may not stand there.
+    Nameless,
+}
+
 /// Writes a tree.
 pub struct Writer<'w, 'd> {
     /// The record.
@@ -169,6 +180,8 @@ pub struct Writer<'w, 'd> {
     pub out: Vec<u8>,
     /// What was seen on the way.
     pub observed: Vec<Observed<'w>>,
+    /// What has no home in the event: `"name":{…}` each, for `unmapped`.
+    pub aside: Vec<Vec<u8>>,
 }
 
 /// `"name":`
@@ -196,11 +209,17 @@ impl<'w, 'd> Writer<'w, 'd> {
             Out::Object(object) => {
                 let before = self.out.len();
                 self.begin(&object.prefix);
-                let written = self.object(object);
-                if !written {
-                    self.undo(before);
+                match self.object(object) {
+                    Written::Whole => true,
+                    Written::Nothing => {
+                        self.undo(before);
+                        false
+                    }
+                    Written::Nameless => {
+                        self.keep_aside(before);
+                        false
+                    }
                 }
-                written
             }
             Out::Each { prefix, paths, object } => self.each(prefix, paths, object),
             Out::Items { prefix, objects } => {
@@ -211,6 +230,24 @@ impl<'w, 'd> Writer<'w, 'd> {
                 self.close_array(before, written)
             }
         }
+    }
+
+    /// Writes a part for `unmapped` instead.
+    pub fn set_aside(&mut self, part: &'w Out) {
+        let before = self.out.len();
+        if self.write(part) {
+            self.keep_aside(before);
+        }
+    }
+
+    /// Takes back what was written from `before` on, as a member for `unmapped`.
+    fn keep_aside(&mut self, before: usize) {
+        let mut piece = self.out.split_off(before);
+        if piece.first() == Some(&b',') {
+            piece.remove(0);
+        }
+        self.undo(before);
+        self.aside.push(piece);
     }
 
     fn undo(&mut self, before: usize) {
@@ -240,7 +277,7 @@ impl<'w, 'd> Writer<'w, 'd> {
         if !matches!(self.out.last(), Some(b'[')) {
             self.out.push(b',');
         }
-        let written = self.object(object);
+        let written = self.object(object) == Written::Whole;
         if !written {
             self.undo(before);
         }
@@ -256,8 +293,8 @@ impl<'w, 'd> Writer<'w, 'd> {
         written > 0
     }
 
-    /// Writes `{…}` with what the schema asks for; false when the record gives nothing for it.
-    fn object(&mut self, object: &'w Object) -> bool {
+    /// Writes `{…}` with what the schema asks for.
+    fn object(&mut self, object: &'w Object) -> Written {
         self.out.push(b'{');
         let (mut any, mut one) = (false, object.at_least_one.is_empty());
         let mut missing: Vec<&(String, Vec<u8>)> = object.fill.iter().collect();
@@ -270,12 +307,13 @@ impl<'w, 'd> Writer<'w, 'd> {
             }
         }
         if !any {
-            return false;
+            return Written::Nothing;
         }
         if !one {
             // Who it is about must not get lost; anything else without a name says too little.
             if !matches!(object.name.as_str(), "user" | "owner") {
-                return false;
+                self.out.push(b'}');
+                return Written::Nameless;
             }
             // An address is a name too; nothing else says who it is.
             let address = object.children.iter().find_map(|child| match child {
@@ -289,7 +327,7 @@ impl<'w, 'd> Writer<'w, 'd> {
             self.begin(fill);
         }
         self.out.push(b'}');
-        true
+        Written::Whole
     }
 
     fn holds(&self, guard: Guard) -> bool {
@@ -466,7 +504,9 @@ pub fn shaped<'d>(shape: Shape, value: Value<'d>, near: i64) -> Option<Value<'d>
         Shape::Integer => integer(value)?,
         Shape::Float => {
             let number: f64 = value.as_text().trim().parse().ok()?;
-            number.is_finite().then(|| Value::Number(serde_json::Number::from_f64(number).map(|n| n.to_string()).unwrap_or_default().into()))?
+            number
+                .is_finite()
+                .then(|| Value::Number(serde_json::Number::from_f64(number).map(|n| n.to_string()).unwrap_or_default().into()))?
         }
         Shape::Bool => Value::Bool(boolean(&value)?),
         Shape::Time => Value::Number(time::read(&value.as_text(), near)?.to_string().into()),
@@ -482,7 +522,8 @@ pub fn shaped<'d>(shape: Shape, value: Value<'d>, near: i64) -> Option<Value<'d>
             let text = value.as_text();
             let groups = [8, 4, 4, 4, 12];
             let mut parts = text.trim_matches(['{', '}']).split('-');
-            let is = groups.iter().all(|len| parts.next().is_some_and(|part| part.len() == *len && part.bytes().all(|b| b.is_ascii_hexdigit())));
+            let is =
+                groups.iter().all(|len| parts.next().is_some_and(|part| part.len() == *len && part.bytes().all(|b| b.is_ascii_hexdigit())));
             (is && parts.next().is_none()).then(|| Value::text(text.trim_matches(['{', '}']).to_owned()))?
         }
     })

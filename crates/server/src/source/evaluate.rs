@@ -86,6 +86,10 @@ impl<'c, 'd> Context<'c, 'd> {
     /// The value at a path.
     #[must_use]
     pub fn path(&self, path: &Path) -> Option<Value<'d>> {
+        if self.places.is_empty() && path.names_the_record() {
+            // Nothing stands in front of the record's own members yet.
+            return self.follow(self.root, path.segments.get(1..).unwrap_or_default());
+        }
         if !self.captures.is_empty()
             && let [Segment::Member(p), Segment::Member(name), rest @ ..] = path.segments.as_slice()
             && p.exact == "p"
@@ -133,9 +137,19 @@ impl<'c, 'd> Context<'c, 'd> {
     pub fn elements(&self, path: &Path) -> Vec<u32> {
         let mut nodes = vec![self.root];
         for segment in &path.segments {
-            nodes = nodes.into_iter().flat_map(|at| step(self.document, at, segment, self.reading.loose)).collect();
+            nodes = nodes.into_iter().flat_map(|at| self.element_step(at, segment)).collect();
         }
         nodes
+    }
+}
+
+impl Context<'_, '_> {
+    /// As [`step`], but an object where a list is expected is a list of one.
+    fn element_step(&self, at: u32, segment: &Segment) -> Vec<u32> {
+        match (segment, self.document.tape.node(at)) {
+            (Segment::Each, Some(node)) if node.kind == NodeKind::Object => vec![at],
+            _ => step(self.document, at, segment, self.reading.loose),
+        }
     }
 }
 
@@ -145,7 +159,9 @@ fn step(document: Document<'_>, at: u32, segment: &Segment, loose: bool) -> Vec<
         Segment::Member(name) => member(document, at, name, loose).into_iter().collect(),
         Segment::Element(position) => document.tape.children(at).nth(*position).map(|(child, _)| child).into_iter().collect(),
         Segment::Each => match document.tape.node(at) {
-            Some(node) if node.kind == NodeKind::Array => document.tape.children(at).map(|(child, _)| child).collect(),
+            Some(node) if matches!(node.kind, NodeKind::Array | NodeKind::Object) => {
+                document.tape.children(at).map(|(child, _)| child).collect()
+            }
             // A vendor that writes a list of one as the one.
             Some(_) => vec![at],
             None => Vec::new(),

@@ -122,6 +122,7 @@ pub enum Function {
     Hex,
     Text,
     Words,
+    Unescape,
     Split(String),
 }
 
@@ -421,6 +422,7 @@ fn function(text: &str) -> Result<Function, String> {
         "host" => Function::Host,
         "hex" => Function::Hex,
         "text" => Function::Text,
+        "unescape" => Function::Unescape,
         "words" => Function::Words,
         "split" => Function::Split(needed()?),
         other => return Err(format!("there is no function `{other}`")),

@@ -68,6 +68,7 @@ fn one<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<V
         }
         Function::Host => Value::text(host(&text)?.to_owned()),
         Function::Hex => Value::text(from_hex(&text)?),
+        Function::Unescape => Value::text(crate::source::inner::percent_decoded(&text)),
         Function::Text => return (!matches!(value, Value::Json(_))).then(|| value.clone()),
         Function::Join(_) | Function::Count | Function::Keys | Function::Words | Function::Split(_) => return Some(value.clone()),
     })

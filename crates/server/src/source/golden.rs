@@ -73,7 +73,11 @@ pub fn run(catalog: &Catalog, kind: &str, samples: &str, expected: &str) -> Vec<
     }
     if let Some(extra) = expected.next() {
         let line = cases.len() + 1;
-        cases.push(Case { line, result: Value::Null, faults: vec![format!("expected.ndjson has more lines than samples.ndjson: {extra}")] });
+        cases.push(Case {
+            line,
+            result: Value::Null,
+            faults: vec![format!("expected.ndjson has more lines than samples.ndjson: {extra}")],
+        });
     }
     cases
 }

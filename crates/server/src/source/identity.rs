@@ -1,6 +1,8 @@
 //! One identity: the canonical id that joins the same human or workload across sources.
 
+use crate::source::emit::Leaf;
 use crate::source::function::is_email;
+use crate::source::kind::Person;
 use crate::source::map::Reader;
 
 /// Characters of an identity: longer ones are not names.
@@ -19,26 +21,21 @@ pub fn canonical(name: &str) -> Option<String> {
 
 /// The identity that an OCSF user object gives: e-mail address, `domain\name`, name, `kind:uid`.
 #[must_use]
-pub fn default_of(reader: &Reader<'_, '_>, object: &str) -> Option<String> {
-    let text = |attribute: &str| {
-        let path = format!("{object}.{attribute}");
-        let mut leaves = Vec::new();
-        reader.class.tree.iter().for_each(|out| out.leaves(&mut leaves));
-        let leaf = leaves.into_iter().find(|leaf| leaf.path == path)?;
-        reader.writer().value(leaf).map(|(_, value)| value.as_text().into_owned())
-    };
-    if let Some(email) = text("email_addr") {
+pub fn default_of(reader: &Reader<'_, '_>, person: &Person) -> Option<String> {
+    let writer = reader.writer();
+    let text = |leaf: &Option<Leaf>| leaf.as_ref().and_then(|leaf| writer.value(leaf)).map(|(_, value)| value.as_text().into_owned());
+    if let Some(email) = text(&person.email_addr) {
         return canonical(&email);
     }
-    if let Some(name) = text("name") {
+    if let Some(name) = text(&person.name) {
         let qualified = is_email(&name) || name.contains('\\');
-        return match text("domain").filter(|_| !qualified) {
+        return match text(&person.domain).filter(|_| !qualified) {
             Some(domain) => canonical(&format!("{domain}\\{name}")),
             None => canonical(&name),
         };
     }
     // A bare number or hash is unique only within its kind.
-    text("uid").and_then(|uid| if is_email(&uid) { canonical(&uid) } else { canonical(&format!("{}:{uid}", reader.kind.name)) })
+    text(&person.uid).and_then(|uid| if is_email(&uid) { canonical(&uid) } else { canonical(&format!("{}:{uid}", reader.kind.name)) })
 }
 
 #[cfg(test)]

@@ -92,7 +92,9 @@ fn query(text: &str) -> String {
     out.finish()
 }
 
-fn percent_decoded(text: &str) -> String {
+/// A text without `%41` and `+`.
+#[must_use]
+pub fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(byte) = bytes.get(at) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use regex::{Regex, RegexSet};
 
 use crate::source::condition::{Condition, Glob};
-use crate::source::emit::{Candidate, Out};
+use crate::source::emit::{Candidate, Leaf, Out};
 use crate::source::evaluate::{Context, Reading};
 use crate::source::expression::{Expression, Path};
 use crate::source::inner::{auditd, jwt, key_value, syslog, xml};
@@ -119,6 +119,8 @@ pub struct Patterns {
 pub struct Header {
     /// `activity_id`.
     pub activity: i64,
+    /// `activity_name`.
+    pub name: String,
     /// An open object with class, category, activity and type.
     pub json: Vec<u8>,
 }
@@ -128,10 +130,10 @@ pub struct Header {
 pub struct Activity {
     /// The value that says.
     pub from: Vec<Expression>,
-    /// What it says.
-    pub map: Vec<(Glob, i64)>,
+    /// What it says: number of a [`Header`].
+    pub map: Vec<(Glob, usize)>,
     /// Else.
-    pub default: i64,
+    pub default: usize,
 }
 
 /// `[identity]`.
@@ -140,6 +142,16 @@ pub struct Activity {
 pub struct Identity {
     pub actor: Vec<Expression>,
     pub target: Vec<Expression>,
+}
+
+/// Attributes of a user object that make an identity.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "as in OCSF")]
+pub struct Person {
+    pub email_addr: Option<Leaf>,
+    pub name: Option<Leaf>,
+    pub domain: Option<Leaf>,
+    pub uid: Option<Leaf>,
 }
 
 /// `[[class]]` with everything that fills it.
@@ -167,6 +179,12 @@ pub struct ClassProgram {
     pub tree: Vec<Out>,
     /// Members of the record that are read.
     pub read: Read,
+    /// The same, and the texts that patterns are tried on: they are read when one matched.
+    pub read_with_text: Read,
+    /// Who did it, for its identity.
+    pub actor: Person,
+    /// To whom it was done.
+    pub user: Person,
     /// Identities of this class.
     pub identity: Identity,
 }
@@ -187,6 +205,9 @@ impl ClassProgram {
             profiles: HashMap::new(),
             tree: Vec::new(),
             read: Read::default(),
+            read_with_text: Read::default(),
+            actor: Person::default(),
+            user: Person::default(),
             identity: Identity::default(),
         }
     }
@@ -288,6 +309,14 @@ impl Kind {
         for class in &mut self.classes {
             class.when.expressions().chain(&mut class.activity.from).for_each(|expression| expression.paths_mut(&mut each));
             class.tree.iter_mut().for_each(|out| tree_paths(out, &mut each));
+            for person in [&mut class.actor, &mut class.user] {
+                let leaves = [&mut person.email_addr, &mut person.name, &mut person.domain, &mut person.uid];
+                leaves
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|leaf| &mut leaf.from)
+                    .for_each(|candidate| candidate.expression.paths_mut(&mut each));
+            }
             identity(&mut class.identity, &mut each);
         }
         for outcome in &mut self.outcomes {

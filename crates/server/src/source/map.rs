@@ -10,7 +10,7 @@ use crate::source::emit::{Object, Out, Writer};
 use crate::source::evaluate::{Context, NOWHERE};
 use crate::source::expression::Expression;
 use crate::source::identity::{canonical, default_of};
-use crate::source::kind::{ClassProgram, Decoder, Identity, Kind};
+use crate::source::kind::{ClassProgram, Decoder, Identity, Kind, Person};
 use crate::source::places::scalars;
 use crate::source::time;
 use crate::source::value::{Document, Value};
@@ -100,9 +100,9 @@ impl Kind {
         };
         if let Some(merged) = merged {
             json = Cow::Owned(merged);
-        }
-        if self.has_root() && scratch.tape.read(&json).is_err() {
-            return;
+            if scratch.tape.read(&json).is_err() {
+                return;
+            }
         }
         let context = self.context(&json, scratch);
         see(&Reader::new(self, Context { captures: &captures, ..context }, received_at));
@@ -135,9 +135,11 @@ impl Kind {
         if root.is_none() && !self.names_the_record {
             return None;
         }
-        let inside = |object: &str| object.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map(|rest| rest.trim().to_owned());
+        let inside =
+            |object: &str| object.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map(|rest| rest.trim().to_owned());
         let json = context.document.text;
-        let members: Vec<String> = root.as_deref().and_then(inside).into_iter().chain(inside(json)).filter(|members| !members.is_empty()).collect();
+        let members: Vec<String> =
+            root.as_deref().and_then(inside).into_iter().chain(inside(json)).filter(|members| !members.is_empty()).collect();
         let mut merged = members.join(",");
         if self.names_the_record {
             merged = format!("{merged}{}\"$\":{json}", if merged.is_empty() { "" } else { "," });
@@ -238,6 +240,7 @@ impl<'c, 'd> Reader<'c, 'd> {
             near: self.received_at,
             out: Vec::new(),
             observed: Vec::new(),
+            aside: Vec::new(),
         }
     }
 
@@ -263,7 +266,8 @@ impl<'c, 'd> Reader<'c, 'd> {
         rule.map(|rule| &rule.number)
     }
 
-    fn activity(&self) -> i64 {
+    /// Number of the header with its activity.
+    fn activity(&self) -> usize {
         let activity = &self.class.activity;
         let said = first(&self.context, &activity.from);
         let found = said.and_then(|value| activity.map.iter().find(|(glob, _)| glob.matches(&value.as_text())).map(|(_, number)| *number));
@@ -275,11 +279,11 @@ impl<'c, 'd> Reader<'c, 'd> {
     pub fn identities(&self) -> (Option<String>, Option<String>) {
         let overlays = self.kind.overlays.iter().zip(&self.overlays).filter(|(_, holds)| **holds).map(|(overlay, _)| &overlay.identity);
         let given: Vec<&Identity> = overlays.chain([&self.class.identity, &self.kind.identity]).collect();
-        let find = |of: fn(&Identity) -> &Vec<Expression>, object: &str| {
+        let find = |of: fn(&Identity) -> &Vec<Expression>, person: &Person| {
             let said = given.iter().find_map(|identity| first(&self.context, of(identity)));
-            said.and_then(|value| canonical(&value.as_text())).or_else(|| default_of(self, object))
+            said.and_then(|value| canonical(&value.as_text())).or_else(|| default_of(self, person))
         };
-        (find(|identity| &identity.actor, "actor.user"), find(|identity| &identity.target, "user"))
+        (find(|identity| &identity.actor, &self.class.actor), find(|identity| &identity.target, &self.class.user))
     }
 
     /// The whole event.
@@ -289,13 +293,13 @@ impl<'c, 'd> Reader<'c, 'd> {
         let id = self.id();
         let mut writer = self.writer();
         writer.out.reserve(2_048);
-        let header = self.class.header.iter().find(|header| header.activity == self.activity()).or(self.class.header.first());
+        let header = self.class.header.get(self.activity());
         writer.out.extend_from_slice(header.map_or(b"{", |header| header.json.as_slice()));
         self.write_shared(&mut writer, time.as_ref().map_or(self.received_at, |(_, ms)| *ms));
         let written = self.write_tree(&mut writer);
         self.write_metadata(&mut writer, &written, time.as_ref().map(|(value, _)| value), id.as_deref());
         write_observables(&mut writer);
-        let unmapped = self.write_unmapped(&mut writer.out);
+        let unmapped = self.write_unmapped(&mut writer);
         writer.out.push(b'}');
         let (actor, target) = self.identities();
         let record = &self.kind.record;
@@ -320,7 +324,8 @@ impl<'c, 'd> Reader<'c, 'd> {
     fn write_shared(&self, writer: &mut Writer<'_, 'd>, time_ms: i64) {
         let given = |name: &str| self.class.tree.iter().any(|out| out.name() == name);
         let informational = (1, "Informational".to_owned());
-        let severity = self.severity().or(if given("severity_id") { None } else { Some(self.class.severity.as_ref().unwrap_or(&informational)) });
+        let severity =
+            self.severity().or(if given("severity_id") { None } else { Some(self.class.severity.as_ref().unwrap_or(&informational)) });
         let unknown = (0, "Unknown".to_owned());
         let status = self.outcome.and_then(|nth| self.kind.outcomes.get(nth)).map(|outcome| &outcome.status);
         let status = status.or(if given("status_id") { None } else { Some(&unknown) });
@@ -345,11 +350,16 @@ impl<'c, 'd> Reader<'c, 'd> {
                 "metadata" => true,
                 "status_id" => self.outcome.is_some(),
                 "severity_id" => severity_is_ruled,
-                // Outside its own class an API call needs the cloud it belongs to.
-                "api" => self.class.profiles.contains_key("api") && !written.contains(&"cloud"),
-                name => self.class.just_one.iter().any(|one| one == name) && self.class.just_one.iter().any(|one| written.contains(&one.as_str())),
+                name => {
+                    self.class.just_one.iter().any(|one| one == name)
+                        && self.class.just_one.iter().any(|one| written.contains(&one.as_str()))
+                }
             };
-            if !taken && writer.write(out) {
+            // Outside its own class an API call needs the cloud it belongs to.
+            let homeless = name == "api" && self.class.profiles.contains_key("api") && !written.contains(&"cloud");
+            if !taken && homeless {
+                writer.set_aside(out);
+            } else if !taken && writer.write(out) {
                 written.push(name);
             }
         }
@@ -408,10 +418,15 @@ impl<'c, 'd> Reader<'c, 'd> {
         writer.out.extend_from_slice(format!(",\"version\":\"{OCSF_VERSION}\"}}").as_bytes());
     }
 
-    fn write_unmapped(&self, out: &mut Vec<u8>) -> usize {
-        let before = out.len();
-        out.extend_from_slice(b",\"unmapped\":{");
-        let values = self.class.read.write_rest(self.context.document, 0, self.kind.reading.loose, out);
+    fn write_unmapped(&self, writer: &mut Writer<'_, 'd>) -> usize {
+        let before = writer.out.len();
+        writer.out.extend_from_slice(b",\"unmapped\":{");
+        for piece in std::mem::take(&mut writer.aside) {
+            writer.begin(&piece);
+        }
+        let out = &mut writer.out;
+        let read = if self.context.captures.is_empty() { &self.class.read } else { &self.class.read_with_text };
+        let values = read.write_rest(self.context.document, 0, self.kind.reading.loose, out);
         if out.last() == Some(&b'{') {
             out.truncate(before);
         } else {
@@ -441,7 +456,9 @@ fn write_observables(writer: &mut Writer<'_, '_>) {
         };
         let value = writer.out.get(observed.range.0..observed.range.1).unwrap_or_default().to_vec();
         writer.begin(b"");
-        writer.out.extend_from_slice(format!("{{\"name\":\"{}\",\"type\":\"{caption}\",\"type_id\":{},\"value\":", observed.path, observed.of).as_bytes());
+        writer.out.extend_from_slice(
+            format!("{{\"name\":\"{}\",\"type\":\"{caption}\",\"type_id\":{},\"value\":", observed.path, observed.of).as_bytes(),
+        );
         writer.out.extend_from_slice(&value);
         writer.out.push(b'}');
     }

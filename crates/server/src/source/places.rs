@@ -53,7 +53,8 @@ impl Places {
         for (child, node) in document.tape.children(at) {
             let name = document.name(node);
             let wanted = self.members.iter().find(|(wanted, _)| wanted.exact.len() == name.len() && wanted.exact == name);
-            let wanted = wanted.or_else(|| if name.contains('\\') { self.members.iter().find(|(wanted, _)| is_exact(name, &wanted.exact)) } else { None });
+            let wanted = wanted
+                .or_else(|| if name.contains('\\') { self.members.iter().find(|(wanted, _)| is_exact(name, &wanted.exact)) } else { None });
             let Some((_, places)) = wanted else { continue };
             if places.set(child, found) && node.kind == NodeKind::Object {
                 places.find_exactly(document, child, found);

@@ -15,6 +15,9 @@ pub fn read(text: &str, near: i64) -> Option<i64> {
     if bytes.first()?.is_ascii_digit() && bytes.get(4) == Some(&b'-') {
         return calendar(text);
     }
+    if bytes.get(8) == Some(&b'T') && bytes.len() >= 15 {
+        return basic(text);
+    }
     if let Some(inner) = text.strip_prefix("/Date(") {
         return epoch(inner.split([')', '+']).next()?);
     }
@@ -64,6 +67,15 @@ fn calendar(text: &str) -> Option<i64> {
     }
     let rest = text.get(10..)?.trim_start_matches(['T', 't', ' ']);
     Some(date + clock(rest)?)
+}
+
+/// `20131102T010628Z`, ISO 8601 in basic form.
+fn basic(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once('T')?;
+    let part = |text: &str, range: std::ops::Range<usize>| text.get(range).map(str::to_owned);
+    let day = days(digits(&part(date, 0..4)?)?, digits(&part(date, 4..6)?)?, digits(&part(date, 6..8)?)?)?;
+    let extended = format!("{}:{}:{}{}", part(time, 0..2)?, part(time, 2..4)?, part(time, 4..6)?, time.get(6..)?);
+    Some(day * DAY_MS + clock(&extended)?)
 }
 
 fn digits(text: &str) -> Option<i64> {
@@ -216,6 +228,8 @@ mod tests {
             "2024-05-01T12:00:00+0200",
             "2024-05-01T05:00:00.000-05:00",
             "2024-05-01T10:00Z",
+            "20240501T100000Z",
+            "20240501T120000.000+0200",
             "1714557600",
             "1714557600000",
             "1714557600000000",
@@ -249,7 +263,19 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        for text in ["", "...", "-", "yesterday", "2024-13-01T00:00:00Z", "2024-02-30", "2024-05-01T25:00:00Z", "2024-05-01T10:00:00+99:00", "1e400", "12:30", "May 1"] {
+        for text in [
+            "",
+            "...",
+            "-",
+            "yesterday",
+            "2024-13-01T00:00:00Z",
+            "2024-02-30",
+            "2024-05-01T25:00:00Z",
+            "2024-05-01T10:00:00+99:00",
+            "1e400",
+            "12:30",
+            "May 1",
+        ] {
             assert_eq!(read(text, NEAR), None, "{text}");
         }
     }

@@ -73,7 +73,8 @@ fn member(out: &mut ObjectWriter, key: &str, value: &str) {
     if matches!(plain, "?" | "(none)" | "(null)") {
         return;
     }
-    let looks_hex = plain.len() >= 4 && plain.len().is_multiple_of(2) && plain.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
+    let looks_hex =
+        plain.len() >= 4 && plain.len().is_multiple_of(2) && plain.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
     let readable = |text: &String| text.chars().all(|c| !c.is_control());
     match (MAYBE_HEX.contains(&key) && looks_hex).then(|| from_hex(plain)).flatten().filter(readable) {
         Some(decoded) => out.text(key, &decoded),

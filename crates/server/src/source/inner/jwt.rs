@@ -26,7 +26,8 @@ fn part(text: &str) -> Option<String> {
 /// The text behind base64, with or without padding, in either alphabet.
 #[must_use]
 pub fn base64_text(text: &str) -> Option<String> {
-    let decoded = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).or_else(|_| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')));
+    let decoded =
+        STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).or_else(|_| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')));
     String::from_utf8(decoded.ok()?).ok()
 }
 

@@ -84,7 +84,10 @@ mod tests {
             decode(r#"time="2022-02-16T12:24:19+02:00" level=error msg="user 'a' said \"no\"" path=/api"#).as_deref(),
             Some(r#"{"time":"2022-02-16T12:24:19+02:00","level":"error","msg":"user 'a' said \"no\"","path":"/api"}"#)
         );
-        assert_eq!(decode("WARN [x] (t-1) type=LOGIN_ERROR, userId=null, a= b").as_deref(), Some(r#"{"type":"LOGIN_ERROR","userId":"null","a":""}"#));
+        assert_eq!(
+            decode("WARN [x] (t-1) type=LOGIN_ERROR, userId=null, a= b").as_deref(),
+            Some(r#"{"type":"LOGIN_ERROR","userId":"null","a":""}"#)
+        );
         assert_eq!(decode("nothing here"), None);
         assert_eq!(decode("= == ==="), None);
     }

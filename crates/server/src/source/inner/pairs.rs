@@ -4,7 +4,16 @@ use serde_json::{Map, Value};
 
 const NAMES: [&str; 4] = ["name", "key", "displayname", "@name"];
 const VALUES: [&str; 13] = [
-    "value", "stringvalue", "intvalue", "boolvalue", "multivalue", "multiintvalue", "multiboolvalue", "msgvalue", "multimsgvalue", "newvalue",
+    "value",
+    "stringvalue",
+    "intvalue",
+    "boolvalue",
+    "multivalue",
+    "multiintvalue",
+    "multiboolvalue",
+    "msgvalue",
+    "multimsgvalue",
+    "newvalue",
     "#text",
     "_",
     "content",

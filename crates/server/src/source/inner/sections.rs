@@ -25,6 +25,10 @@ pub fn decode(text: &str) -> Option<String> {
             put(&mut all, key, value);
             continue;
         }
+        if all.is_empty() && line.starts_with(|c: char| c.is_ascii_digit()) {
+            put(&mut all, "time", line);
+            continue;
+        }
         let Some((key, value)) = line.split_once(':') else { continue };
         let (key, value) = (key.trim(), value.trim());
         if !indented && value.is_empty() {
