@@ -45,6 +45,8 @@ pub struct Settings {
     pub log_format: Option<LogFormat>,
     /// A checkpoint that the trail must not be behind.
     pub not_before: Option<PathBuf>,
+    /// Directory of kinds of sources, beside those built in.
+    pub sources: Option<PathBuf>,
 }
 
 /// Settings that fit together.
@@ -60,6 +62,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// A checkpoint that the trail must not be behind.
     pub not_before: Option<PathBuf>,
+    /// Directory of kinds of sources, beside those built in.
+    pub sources: Option<PathBuf>,
 }
 
 /// PEM files for TLS.
@@ -125,6 +129,7 @@ impl Settings {
             insecure: self.insecure.or(file.insecure),
             log_format: self.log_format.or(file.log_format),
             not_before: self.not_before.or(file.not_before),
+            sources: self.sources.or(file.sources),
         }
     }
 
@@ -148,6 +153,7 @@ impl Settings {
             tls,
             log_format: self.log_format.unwrap_or_default(),
             not_before: self.not_before,
+            sources: self.sources,
         })
     }
 }

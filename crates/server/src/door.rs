@@ -21,6 +21,7 @@ mod metrics;
 pub mod secret;
 mod sources;
 mod tally;
+mod understanding;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::log::batch::HeadedBlock;
 use crate::log::intent::{ActError, Intent};
 use crate::log::records;
 use crate::log::sequencer::{AppendError, Committed};
+use crate::source::Catalog;
 use crate::store::trail::Trail;
 
 pub use batch::{Batch, Told};
@@ -104,14 +106,27 @@ pub struct Admission {
     sources: Sources,
     counts: Counts,
     metrics: DoorMetrics,
+    catalog: Arc<Catalog>,
 }
 
 impl Admission {
     /// The way into `trail`.
     #[must_use]
     pub fn new(trail: Arc<Trail>, clock: Clock) -> Self {
+        Self::knowing(trail, clock, Arc::new(Catalog::built_in()))
+    }
+
+    /// The way into `trail`, with these kinds of sources.
+    #[must_use]
+    pub fn knowing(trail: Arc<Trail>, clock: Clock, catalog: Arc<Catalog>) -> Self {
         let metrics = DoorMetrics::default();
-        Self { trail, clock, sources: Sources::default(), counts: Counts::new(metrics.refused.clone()), metrics }
+        Self { trail, clock, sources: Sources::default(), counts: Counts::new(metrics.refused.clone()), metrics, catalog }
+    }
+
+    /// The kinds of sources.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
     }
 
     /// The trail behind.
@@ -141,12 +156,23 @@ impl Admission {
     where
         B: AsRef<[u8]> + Send + 'static,
     {
+        match self.unwrapped(origin, body.as_ref(), &decoded) {
+            Some((records, decoded)) => self.admit_records(origin, batch, records, decoded).await,
+            None => self.admit_records(origin, batch, body, decoded).await,
+        }
+    }
+
+    async fn admit_records<B>(self: &Arc<Self>, origin: &Origin, batch: Batch, body: B, decoded: Decoded) -> Result<Admitted, AdmitError>
+    where
+        B: AsRef<[u8]> + Send + 'static,
+    {
         let bytes = body.as_ref().len();
+        let origin = &self.with_kind(origin, body.as_ref(), &decoded);
         let (decoded, cursors, blocks) = if decoded.events.is_empty() {
             (decoded, batch.cursors, Vec::new())
         } else {
             let source = self.source(origin, &batch.by).await?;
-            self.build(source, batch, body, decoded).await?
+            self.build(origin, source, batch, body, decoded).await?
         };
         let committed = if blocks.is_empty() && cursors.is_empty() {
             self.nothing_appended()
@@ -160,11 +186,18 @@ impl Admission {
     ///
     /// # Errors
     /// As [`Admission::admit`].
-    pub fn admit_blocking(&self, origin: &Origin, batch: Batch, body: &[u8], decoded: Decoded) -> Result<Admitted, AdmitError> {
+    pub fn admit_blocking(&self, origin: &Origin, mut batch: Batch, body: &[u8], decoded: Decoded) -> Result<Admitted, AdmitError> {
+        let unwrapped = self.unwrapped(origin, body, &decoded);
+        let (body, decoded) = match &unwrapped {
+            Some((records, inside)) => (records.as_slice(), inside.clone()),
+            None => (body, decoded),
+        };
+        let origin = &self.with_kind(origin, body, &decoded);
         let blocks = if decoded.events.is_empty() {
             Vec::new()
         } else {
             let source = self.source_blocking(origin, &batch.by)?;
+            (batch.told, batch.map) = self.told(origin, body, &decoded, batch.told);
             batch.build(&self.trail, &source, body, &decoded)?
         };
         let committed = if blocks.is_empty() && batch.cursors.is_empty() {
@@ -179,13 +212,21 @@ impl Admission {
         Committed { outcomes: Vec::new(), view: self.trail.view() }
     }
 
-    async fn build<B>(self: &Arc<Self>, source: Arc<Source>, batch: Batch, body: B, decoded: Decoded) -> Result<Built, AdmitError>
+    async fn build<B>(
+        self: &Arc<Self>,
+        origin: &Origin,
+        source: Arc<Source>,
+        mut batch: Batch,
+        body: B,
+        decoded: Decoded,
+    ) -> Result<Built, AdmitError>
     where
         B: AsRef<[u8]> + Send + 'static,
     {
         let small = body.as_ref().len() <= INLINE_BYTES_MAX;
-        let admission = Arc::clone(self);
+        let (admission, origin) = (Arc::clone(self), origin.clone());
         let work = move || {
+            (batch.told, batch.map) = admission.told(&origin, body.as_ref(), &decoded, batch.told);
             let blocks = batch.build(&admission.trail, &source, body.as_ref(), &decoded)?;
             Ok((decoded, batch.cursors, blocks))
         };

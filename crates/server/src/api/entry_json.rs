@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::api::instant::format_rfc3339;
+use crate::source::{Catalog, Scratch};
 use crate::store::read::StoredEntry;
 
 /// An entry.
@@ -29,6 +30,24 @@ pub struct EntryJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<Box<RawValue>>,
     parts: usize,
+    /// Of an event, when asked for: what it means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<Meaning>,
+}
+
+/// What a source's map makes of an event. Derived: it changes when the map gets better.
+#[derive(Serialize)]
+struct Meaning {
+    kind: String,
+    map: u32,
+    identity: Identities,
+    ocsf: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct Identities {
+    actor: Option<String>,
+    target: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -121,6 +140,24 @@ impl EntryJson {
             raw_base64: (RawType::of(raw) == RawType::Bytes).then(|| STANDARD.encode(raw)),
             why,
             parts: entry.lengths.len() + 2,
+            meaning: None,
         }
+    }
+
+    /// With what it means, if a catalog is given and it is an event.
+    #[must_use]
+    pub fn meaning(mut self, catalog: Option<&Catalog>, entry: &StoredEntry, state: &TrailState) -> Self {
+        if let Some(catalog) = catalog.filter(|_| entry.leaf.kind == Kind::Event) {
+            let kind = state.sources.get(&entry.leaf.source).map(|source| source.kind.as_str());
+            let received_at = i64::try_from(entry.leaf.received_at).unwrap_or(i64::MAX);
+            let mapped = catalog.map(&entry.raw, kind, received_at, &mut Scratch::default());
+            self.meaning = Some(Meaning {
+                kind: mapped.kind,
+                map: mapped.version,
+                identity: Identities { actor: mapped.actor, target: mapped.target },
+                ocsf: value(mapped.ocsf.as_bytes()),
+            });
+        }
+        self
     }
 }

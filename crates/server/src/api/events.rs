@@ -55,6 +55,8 @@ struct List {
 struct GetQuery {
     #[serde(default)]
     proof: Switch,
+    #[serde(default)]
+    ocsf: Switch,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +65,8 @@ struct ListQuery {
     #[serde(default)]
     from: u64,
     limit: Option<usize>,
+    #[serde(default)]
+    ocsf: Switch,
 }
 
 /// The index in a path: decimal digits in their one spelling.
@@ -73,17 +77,19 @@ async fn index(asked: &mut Asked) -> Result<u64, ApiError> {
     })
 }
 
-/// `GET /v1/events/{index}`: the entry, or with `proof=1` its event file.
+/// `GET /v1/events/{index}`: the entry, with `ocsf=1` what it means, or with `proof=1` its event file.
 pub async fn get(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiError> {
-    let (index, GetQuery { proof }) = (index(&mut asked).await?, query(&asked.parts.uri)?);
+    let (index, GetQuery { proof, ocsf }) = (index(&mut asked).await?, query(&asked.parts.uri)?);
     if proof.is_on() {
         let file = api.read(move |trail| Ok(proofs::event_file(trail, index)?.to_json())).await?;
         return Ok(attachment(bytes(StatusCode::OK, EVENT_FILE_TYPE, file), index, "event.json"));
     }
+    let catalog = ocsf.is_on().then(|| Arc::clone(api.admission.catalog()));
     api.read(move |trail| {
         let entry = trail.reader().entry(index)?;
         let view = trail.view();
-        Ok(json(StatusCode::OK, &One { entry: EntryJson::new(&entry, &view.state), tree: Tree::of(&view) }))
+        let entry = EntryJson::new(&entry, &view.state).meaning(catalog.as_deref(), &entry, &view.state);
+        Ok(json(StatusCode::OK, &One { entry, tree: Tree::of(&view) }))
     })
     .await
 }
@@ -122,7 +128,7 @@ fn attachment(mut response: Response, index: u64, extension: &str) -> Response {
 /// `GET /v1/events?from=&limit=`: entries in order of index. `next` is where the list goes on; null
 /// at the end of the tree that the answer names.
 pub async fn list(api: &Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
-    let ListQuery { from, limit } = query(&asked.parts.uri)?;
+    let ListQuery { from, limit, ocsf } = query(&asked.parts.uri)?;
     let limit = limit.unwrap_or(LIST_ENTRIES);
     if !(1..=LIST_ENTRIES_MAX).contains(&limit) {
         return Err(ApiError::bad_request(
@@ -130,13 +136,14 @@ pub async fn list(api: &Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
             format!("limit={limit}: use 1 to {LIST_ENTRIES_MAX}, and `next` of each answer as `from` of the next request"),
         ));
     }
+    let catalog = ocsf.is_on().then(|| Arc::clone(api.admission.catalog()));
     api.read(move |trail| {
         let view = trail.view();
         let (mut events, mut held, mut at) = (Vec::new(), 0, from);
         while at < view.size && events.len() < limit && held < LIST_BYTES_MAX {
             let entry = trail.reader().entry(at)?;
             held += entry.raw.len();
-            events.push(EntryJson::new(&entry, &view.state));
+            events.push(EntryJson::new(&entry, &view.state).meaning(catalog.as_deref(), &entry, &view.state));
             at += 1;
         }
         let next = (at < view.size).then_some(at);

@@ -7,6 +7,7 @@
 
 mod results;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -37,6 +38,8 @@ const DOOR: &str = "http";
 #[serde(deny_unknown_fields)]
 struct Query {
     source: Option<String>,
+    /// The kind of the source, should this request make it.
+    kind: Option<String>,
     #[serde(default)]
     receipt: Switch,
 }
@@ -72,7 +75,7 @@ async fn append_counted(
     let (received, decoded) = receive(api, &parts, body).await?;
     check_amount(api, caller, &decoded, query.receipt)?;
     let batch = Batch { key, ..Batch::new(By::Key(caller.key_id()), Some(peer)) };
-    let origin = Origin { source: name, kind: UNKNOWN_KIND.into(), door: DOOR };
+    let origin = Origin { source: name, kind: kind(api, query.kind)?, door: DOOR };
     let admitted = api.admission.admit(&origin, batch, received, decoded).await?;
     answer(api, admitted, query.receipt).await
 }
@@ -80,6 +83,14 @@ async fn append_counted(
 fn source_name(text: Option<&str>) -> Result<SourceName, ApiError> {
     let text = text.ok_or_else(|| ApiError::bad_request("source_missing", "no source: add `?source=NAME`, such as `okta-prod`"))?;
     text.parse().map_err(|why: crate::intake::InvalidSourceName| ApiError::bad_request("source_invalid", why.to_string()))
+}
+
+fn kind(api: &Api, named: Option<String>) -> Result<Cow<'static, str>, ApiError> {
+    match named {
+        None => Ok(UNKNOWN_KIND.into()),
+        Some(kind) if api.admission.catalog().kind(&kind).is_some() => Ok(kind.into()),
+        Some(_) => Err(ApiError::bad_request("kind_unknown", "there is no such kind of source: see `indelible source list`")),
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {

@@ -14,7 +14,7 @@ use crate::cli::server::ServerArgs;
 /// As JSON with characters that a terminal would obey written as escapes; its exact bytes with --raw.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  indelible get 12345\n  indelible get 12345 --proof > 12345.json && indelible-verify --key \"$VKEY\" 12345.json"
+    after_help = "Examples:\n  indelible get 12345\n  indelible get 12345 --ocsf\n  indelible get 12345 --proof > 12345.json && indelible-verify --key \"$VKEY\" 12345.json"
 )]
 pub struct Get {
     /// Index of the event in the log
@@ -25,6 +25,9 @@ pub struct Get {
     /// The event file: enough to check the event offline with indelible-verify
     #[arg(long)]
     proof: bool,
+    /// What the event means as well: kind, identities, OCSF
+    #[arg(long, conflicts_with_all = ["proof", "raw"])]
+    ocsf: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -37,7 +40,11 @@ impl Get {
             out.write_all(&server.fetch(&format!("/v1/events/{index}/raw"))?.body)?;
             return Ok(Answer::Holds);
         }
-        let query = if self.proof { "?proof=1" } else { "" };
+        let query = match (self.proof, self.ocsf) {
+            (true, _) => "?proof=1",
+            (_, true) => "?ocsf=1",
+            _ => "",
+        };
         let event = server.fetch(&format!("/v1/events/{index}{query}"))?.text();
         writeln!(out, "{}", escape(event.trim_end()))?;
         Ok(Answer::Holds)

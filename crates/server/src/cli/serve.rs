@@ -18,8 +18,10 @@ use crate::cli::demo;
 use crate::cli::failure::Failure;
 use crate::cli::init::first_admin_key;
 use crate::cli::server::read_named;
+use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
+use crate::door::Admission;
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
 
@@ -56,6 +58,9 @@ pub struct Serve {
     /// A checkpoint that the trail must not be behind: refuses a directory that was rolled back
     #[arg(long, value_name = "FILE")]
     not_before: Option<PathBuf>,
+    /// Directory of kinds of sources, one folder each, beside those built in (docs/SOURCES.md)
+    #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR")]
+    sources: Option<PathBuf>,
     /// How logs are written; RUST_LOG chooses which
     #[arg(long, value_enum)]
     log_format: Option<LogFormat>,
@@ -86,6 +91,7 @@ impl Serve {
             insecure: self.insecure.then_some(true),
             log_format: self.log_format,
             not_before: self.not_before,
+            sources: self.sources,
         };
         Ok(flags.or(file).settle(if self.demo { DEMO_DATA_DEFAULT } else { DATA_DEFAULT })?)
     }
@@ -102,6 +108,8 @@ fn start_logs(format: LogFormat) {
 }
 
 fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    // A map that is wrong is said before anything is made.
+    let catalog = Arc::new(catalog(config.sources.as_deref())?);
     let admin_key = first_admin_key(trail)?;
     if demo {
         demo::load(trail)?;
@@ -119,7 +127,8 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
             write!(out, "{}", demo::what_to_try(&url, dir.path(), trail, admin_key.as_deref()))?;
         }
         out.flush()?;
-        let state = ApiState::new(Arc::clone(trail), ApiLimits::default(), Clock::system());
+        let admission = Arc::new(Admission::knowing(Arc::clone(trail), Clock::system(), catalog));
+        let state = ApiState::of(admission, ApiLimits::default());
         api::serve(listener, tls, state, stop).await?;
         Ok(())
     })

@@ -33,6 +33,8 @@ pub struct Batch {
     pub told: Vec<Told>,
     /// Cursors that move over these events, committed with them.
     pub cursors: Vec<Cursor>,
+    /// Version of the map of the source's kind, 0 when the kind is not known. The way in fills it.
+    pub map: u32,
 }
 
 /// What is known of one event from outside its bytes, or by its kind.
@@ -48,7 +50,7 @@ impl Batch {
     /// A batch of which nothing is known but where it comes from.
     #[must_use]
     pub fn new(by: By, peer: Option<IpAddr>) -> Self {
-        Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new() }
+        Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new(), map: 0 }
     }
 
     /// Cuts, hashes and compresses the events of `body`.
@@ -106,8 +108,8 @@ impl Batch {
     /// Facts of an event of this batch with nothing special about it.
     fn plain_facts<'a>(&self, source: &'a Source) -> Cow<'a, [u8]> {
         match &self.by {
-            By::Connection(_) => Cow::Owned(self.facts_to_begin_from(source).to_bytes()),
-            By::Key(_) | By::Local => Cow::Borrowed(&source.facts),
+            By::Key(_) | By::Local if self.map == 0 => Cow::Borrowed(&source.facts),
+            _ => Cow::Owned(self.facts_to_begin_from(source).to_bytes()),
         }
     }
 
@@ -116,7 +118,7 @@ impl Batch {
             By::Connection(name) => Some(name.clone()),
             By::Key(_) | By::Local => None,
         };
-        Facts { connection, ..source.plain_facts() }
+        Facts { connection, map: self.map, ..source.plain_facts() }
     }
 
     fn facts<'a>(&self, source: &Source, plain: &'a [u8], event: &RawEvent, told: Option<&Told>) -> Cow<'a, [u8]> {

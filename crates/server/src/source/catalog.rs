@@ -90,6 +90,15 @@ pub struct BuiltIn {
     pub expected: &'static str,
 }
 
+/// A record in a wrapper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// An object: these bytes of the wrapper.
+    Range(std::ops::Range<usize>),
+    /// A text, without escapes.
+    Text(String),
+}
+
 /// All kinds.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -176,6 +185,24 @@ impl Catalog {
         }
     }
 
+    /// The records of a wrapper of the kind, or of any kind when it is not known; `None` when `raw` is
+    /// no wrapper.
+    #[must_use]
+    pub fn unwrap(&self, raw: &[u8], kind: Option<&Kind>) -> Option<Vec<Item>> {
+        if let Some(kind) = kind {
+            return unwrap_as(kind, raw);
+        }
+        self.kinds.iter().find_map(|kind| {
+            let items = unwrap_as(kind, raw)?;
+            let first = match items.first()? {
+                Item::Range(range) => raw.get(range.clone())?,
+                Item::Text(text) => text.as_bytes(),
+            };
+            // Of another kind it would be an ordinary record with a list in it.
+            (Forms::new(&String::from_utf8_lossy(first)).certainty(kind) > 0).then_some(items)
+        })
+    }
+
     /// The best of `kinds` and the record it was recognised in, which may stand in a shipper's envelope.
     #[must_use]
     pub fn best<'r>(&self, raw: &'r [u8], deep: usize, kinds: &[Arc<Kind>]) -> Option<(Recognised, Cow<'r, str>)> {
@@ -197,6 +224,47 @@ impl Catalog {
         }
         best.map(|best| (best, text))
     }
+}
+
+fn unwrap_as(kind: &Kind, raw: &[u8]) -> Option<Vec<Item>> {
+    if kind.unwraps.is_empty() {
+        return None;
+    }
+    let text = std::str::from_utf8(raw).ok()?;
+    let mut tape = Tape::default();
+    tape.read(text).ok()?;
+    let document = Document { text, tape: &tape };
+    let context = Context { document, captures: &[], reading: &kind.reading, places: &[], root: 0 };
+    kind.unwraps.iter().filter(|(when, _)| when.holds(&context)).find_map(|(_, path)| items(&context, path))
+}
+
+/// The elements at a path: objects by their place, texts as they are.
+fn items(context: &Context<'_, '_>, path: &crate::source::expression::Path) -> Option<Vec<Item>> {
+    let mut found = Vec::new();
+    let elements = context.elements(path);
+    for at in &elements {
+        let node = context.document.tape.node(*at)?;
+        let inside: Vec<_> = match node.kind {
+            NodeKind::Array => context.document.tape.children(*at).map(|(_, node)| *node).collect(),
+            _ => vec![*node],
+        };
+        for node in inside {
+            match context.document.value(&node) {
+                Some(Value::Json(_)) => found.push(Item::Range(node.value.0 as usize..node.value.1 as usize)),
+                Some(Value::Text { text, .. }) => found.push(Item::Text(text.into_owned())),
+                _ => {}
+            }
+        }
+    }
+    if elements.is_empty() {
+        // A way through a text, such as base64: the values themselves.
+        let values = match context.path(path)? {
+            Value::List(values) => values,
+            one => vec![one],
+        };
+        found.extend(values.into_iter().map(|value| Item::Text(value.as_text().into_owned())));
+    }
+    (!found.is_empty()).then_some(found)
 }
 
 /// Whether any rule of the kind recognises the record as it stands.

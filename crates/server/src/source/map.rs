@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use evidence::canonical_json::write_string;
 
+use crate::intake::limits::RECORD_ID_BYTES_MAX;
 use crate::intake::tape::{NodeKind, Tape};
 use crate::ocsf::OCSF_VERSION;
 use crate::source::emit::{Object, Out, Writer};
@@ -87,8 +88,23 @@ impl Kind {
         mapped.unwrap_or_else(|| unreadable(raw, received_at, &self.name))
     }
 
+    /// The record's own id and its producer's sequence number, and nothing else.
+    #[must_use]
+    pub fn identify(&self, raw: &[u8], scratch: &mut Scratch) -> (Option<String>, Option<u64>) {
+        let mut found = (None, None);
+        self.with_context(raw, scratch, &mut |context| {
+            found.0 = first(&context, &self.record.id).map(|value| value.as_text().into_owned());
+            found.1 = first(&context, &self.record.sequence).and_then(|value| value.as_text().parse().ok());
+        });
+        (found.0.filter(|id: &String| id.len() <= RECORD_ID_BYTES_MAX), found.1)
+    }
+
     /// Reads a record of this kind and shows it to `see`; not called when no decoder takes the bytes.
     pub fn with_reader(&self, raw: &[u8], received_at: i64, scratch: &mut Scratch, see: &mut dyn FnMut(&Reader<'_, '_>)) {
+        self.with_context(raw, scratch, &mut |context| see(&Reader::new(self, context, received_at)));
+    }
+
+    fn with_context(&self, raw: &[u8], scratch: &mut Scratch, see: &mut dyn FnMut(Context<'_, '_>)) {
         let text = String::from_utf8_lossy(raw);
         let text = text.trim_start_matches('\u{feff}');
         let Some(mut json) = as_json(&self.decoders, text, &mut scratch.tape) else { return };
@@ -105,7 +121,7 @@ impl Kind {
             }
         }
         let context = self.context(&json, scratch);
-        see(&Reader::new(self, Context { captures: &captures, ..context }, received_at));
+        see(Context { captures: &captures, ..context });
     }
 
     fn has_root(&self) -> bool {

@@ -1,0 +1,79 @@
+//! What the kind of a source says of its records before they are kept: where a wrapper's records are,
+//! their ids, their producer's sequence.
+
+use std::sync::Arc;
+
+use crate::door::{Admission, Origin, Told, UNKNOWN_KIND};
+use crate::intake::limits::EVENTS_MAX;
+use crate::intake::{Decoded, RawEvent};
+use crate::source::catalog::Item;
+use crate::source::{Kind, Scratch};
+
+/// A source is made of the kind its first record looks like only when little else looks so.
+const CERTAIN_ENOUGH: u8 = 60;
+
+impl Admission {
+    /// The kind that the source has; `None` when nobody knows it.
+    fn kind_of(&self, origin: &Origin) -> Option<Arc<Kind>> {
+        let state = &self.trail.view().state;
+        let named = state.source_number(origin.source.as_str()).and_then(|number| state.sources.get(&number));
+        let name = named.map_or(origin.kind.as_ref(), |source| source.kind.as_str());
+        self.catalog.kind(name).cloned()
+    }
+
+    /// The origin, with the kind that its first record looks like when the source is made by it.
+    pub(super) fn with_kind(&self, origin: &Origin, body: &[u8], decoded: &Decoded) -> Origin {
+        let is_new = self.trail.view().state.source_number(origin.source.as_str()).is_none();
+        let mut origin = origin.clone();
+        if origin.kind == UNKNOWN_KIND
+            && is_new
+            && let Some(event) = decoded.events.first()
+            && let Some(found) = self.catalog.recognise(event.raw(body)).filter(|found| found.certainty >= CERTAIN_ENOUGH)
+        {
+            origin.kind = found.kind.name.clone().into();
+        }
+        origin
+    }
+
+    /// The records of a body that is one wrapper; `None` when it is none.
+    pub(super) fn unwrapped(&self, origin: &Origin, body: &[u8], decoded: &Decoded) -> Option<(Vec<u8>, Decoded)> {
+        let [event] = decoded.events.as_slice() else { return None };
+        if !event.json || !decoded.refused.is_empty() {
+            return None;
+        }
+        let raw = event.raw(body);
+        let items = self.catalog.unwrap(raw, self.kind_of(origin).as_deref()).filter(|items| items.len() <= EVENTS_MAX)?;
+        // Records that are texts inside the wrapper are written out beside one another.
+        let (mut bytes, mut events) = (Vec::with_capacity(raw.len()), Vec::with_capacity(items.len()));
+        for (item, line) in items.into_iter().zip(1..) {
+            let (record, json) = match &item {
+                Item::Range(range) => (raw.get(range.clone()).unwrap_or_default(), true),
+                Item::Text(text) => (text.as_bytes(), serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()),
+            };
+            let (start, len) = (u32::try_from(bytes.len()).ok()?, u32::try_from(record.len()).ok()?);
+            bytes.extend_from_slice(record);
+            events.push(RawEvent { start, len, line, json, truncated: None });
+        }
+        Some((bytes, Decoded { events, refused: Vec::new() }))
+    }
+
+    /// Ids and sequence numbers by the source's kind, where the door has not told them, and the
+    /// version of the kind's map.
+    pub(super) fn told(&self, origin: &Origin, body: &[u8], decoded: &Decoded, told: Vec<Told>) -> (Vec<Told>, u32) {
+        let Some(kind) = self.kind_of(origin) else { return (told, 0) };
+        if kind.record.id.is_empty() && kind.record.sequence.is_empty() {
+            return (told, kind.version);
+        }
+        let mut scratch = Scratch::default();
+        let mut known = told.into_iter();
+        let complete = decoded.events.iter().map(|event| {
+            let told = known.next().unwrap_or_default();
+            if told.id.is_some() || event.truncated.is_some() {
+                return told;
+            }
+            let (id, sequence) = kind.identify(event.raw(body), &mut scratch);
+            Told { id, sequence: told.sequence.or(sequence) }
+        });
+        (complete.collect(), kind.version)
+    }
+}
