@@ -50,8 +50,9 @@ enum SourceCommand {
     },
     /// Say what a record means, what matched, and where each field came from
     Explain {
-        /// File with one record, a wrapper of records, or one a line; - for standard input
-        file: PathBuf,
+        /// Files with one record, a wrapper of records, or one a line; - for standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
         /// Read it as this kind instead of recognising it
         #[arg(long)]
         kind: Option<String>,
@@ -75,7 +76,7 @@ impl Source {
         match self.command {
             SourceCommand::List { json } => list(&catalog, json, out),
             SourceCommand::Test { kind, bless } => test(&catalog, kind.as_deref(), bless, self.sources.as_deref(), out),
-            SourceCommand::Explain { file, kind, json } => explain_file(&catalog, &file, kind.as_deref(), json, out),
+            SourceCommand::Explain { files, kind, json } => explain_files(&catalog, &files, kind.as_deref(), json, out),
             SourceCommand::New { kind, from } => new(&kind, &from, self.sources.as_deref(), out),
         }
     }
@@ -161,20 +162,29 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(Failure::at(file.display().to_string()))
 }
 
-fn explain_file(catalog: &Catalog, file: &Path, kind: Option<&str>, json: bool, out: &mut dyn Write) -> Result<Answer, Failure> {
+/// What a record of a file means.
+#[derive(serde::Serialize)]
+struct Explained<'a> {
+    file: &'a str,
+    #[serde(flatten)]
+    explanation: Explanation,
+}
+
+fn explain_files(catalog: &Catalog, files: &[PathBuf], kind: Option<&str>, json: bool, out: &mut dyn Write) -> Result<Answer, Failure> {
     if let Some(kind) = kind.filter(|kind| catalog.kind(kind).is_none()) {
         return Err(Failure::new(format!("there is no kind {kind:?}: see `indelible source list`")));
     }
-    let body = read(file)?;
     let now = i64::try_from(Clock::system().now_ms()).unwrap_or(i64::MAX);
     let mut all_known = true;
-    for record in records(catalog, &body, kind)? {
-        let explanation = explain(catalog, &record, kind, now);
-        all_known &= explanation.kind != "unknown";
-        if json {
-            writeln!(out, "{}", serde_json::to_string(&explanation).map_err(|why| Failure::new(why.to_string()))?)?;
-        } else {
-            show(&explanation, out)?;
+    for file in files {
+        for record in records(catalog, &read(file)?, kind)? {
+            let explanation = Explained { file: &file.display().to_string(), explanation: explain(catalog, &record, kind, now) };
+            all_known &= explanation.explanation.kind != "unknown";
+            if json {
+                writeln!(out, "{}", serde_json::to_string(&explanation).map_err(|why| Failure::new(why.to_string()))?)?;
+            } else {
+                show(&explanation.explanation, out)?;
+            }
         }
     }
     Ok(if all_known { Answer::Holds } else { Answer::DoesNotHold })
