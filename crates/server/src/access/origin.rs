@@ -72,7 +72,7 @@ impl ProofError {
 pub struct Shown<'a> {
     /// The value of a header, if there is exactly one of that name.
     pub header: &'a dyn Fn(&str) -> Option<&'a [u8]>,
-    /// The body as it arrived, before any decoding.
+    /// The body, after what HTTP itself did to it (`Content-Encoding`) and before anything else.
     pub body: &'a [u8],
     /// Milliseconds since 1970 UTC.
     pub now_ms: u64,

@@ -7,9 +7,12 @@ use tokio::sync::Semaphore;
 
 use crate::access::{KeyId, RateLimit, RetryAfter};
 use crate::api::error::ApiError;
+use crate::api::hec::Acks;
+use crate::api::issuer_keys::IssuerKeys;
 use crate::api::limits::{ApiLimits, READS_MAX};
 use crate::api::metrics::ApiMetrics;
 use crate::api::refused::Refused;
+use crate::api::secrets::Secrets;
 use crate::api::sources::Sources;
 use crate::clock::Clock;
 use crate::store::trail::Trail;
@@ -19,9 +22,15 @@ use crate::store::trail::Trail;
 pub struct ApiState(pub(crate) Arc<Api>);
 
 impl ApiState {
-    /// The API of `trail`.
+    /// The API of `trail`, whose connections find secrets in the environment alone.
     #[must_use]
     pub fn new(trail: Arc<Trail>, limits: ApiLimits, clock: Clock) -> Self {
+        Self::with_secrets(trail, limits, clock, Secrets::default())
+    }
+
+    /// The API of `trail`.
+    #[must_use]
+    pub fn with_secrets(trail: Arc<Trail>, limits: ApiLimits, clock: Clock, secrets: Secrets) -> Self {
         let rates = RateLimit::new(limits.events_per_second, limits.events_burst, limits.keys_tracked);
         let metrics = ApiMetrics::new(trail.log());
         Self(Arc::new(Api {
@@ -29,6 +38,9 @@ impl ApiState {
             metrics,
             rates: Mutex::new(rates),
             sources: Sources::default(),
+            hec_acks: Acks::default(),
+            issuer_keys: IssuerKeys::default(),
+            secrets,
             memory: Arc::new(Memory { used: AtomicUsize::new(0), limit: limits.bodies_bytes }),
             reads: Arc::new(Semaphore::new(READS_MAX)),
             draining: AtomicBool::new(false),
@@ -54,6 +66,11 @@ pub(crate) struct Api {
     pub refused: Refused,
     pub metrics: ApiMetrics,
     pub sources: Sources,
+    pub hec_acks: Acks,
+    /// Keys of those who sign tokens.
+    pub issuer_keys: IssuerKeys,
+    /// Where connections find their secrets.
+    pub secrets: Secrets,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
     pub draining: AtomicBool,

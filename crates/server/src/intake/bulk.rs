@@ -157,6 +157,16 @@ pub fn decode(body: &Bytes) -> Result<Bulk, BulkError> {
     Ok(Bulk { gathered: gather.finish(body), items })
 }
 
+/// Reads a body that is one document.
+///
+/// # Errors
+/// An empty body.
+pub fn document(body: &Bytes) -> Result<(Gathered, Document), BulkError> {
+    let mut gather = Gather::new(body);
+    let document = keep(&mut gather, body, 0..body.len(), 1)?.ok_or(BulkError::Empty)?;
+    Ok((gather.finish(body), document))
+}
+
 /// The document's line; `None` if there is nothing on it.
 fn keep(gather: &mut Gather<'_>, body: &[u8], line: std::ops::Range<usize>, nth: u32) -> Result<Option<Document>, ShapeError> {
     let start = skip_space(body, line.start).min(line.end);

@@ -11,11 +11,14 @@
 
 mod access;
 mod client;
+mod elastic;
+mod hec;
 mod ingest;
 mod keys;
 mod lifecycle;
 mod limits;
 mod operate;
+mod otlp;
 mod reads;
 mod server;
 mod tree;

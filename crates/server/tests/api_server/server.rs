@@ -130,6 +130,23 @@ impl Server {
         self.runtime.block_on(serving).unwrap().unwrap();
     }
 
+    /// Raw bytes, source and door of every event the trail holds, in order.
+    pub fn kept(&self) -> Vec<(String, String, String)> {
+        let size = self.trail.view().size;
+        let entries = self.trail.reader().entries(0, size as usize).unwrap();
+        let events = entries.iter().filter(|entry| entry.leaf.kind == evidence::leaf::Kind::Event);
+        let shown = |entry: &indelible::store::read::StoredEntry| {
+            let facts = evidence::envelope::Facts::parse(&entry.facts).unwrap();
+            (String::from_utf8_lossy(&entry.raw).into_owned(), facts.source, facts.door)
+        };
+        events.map(|entry| shown(entry)).collect()
+    }
+
+    /// Raw bytes of every event the trail holds, in order.
+    pub fn raws(&self) -> Vec<String> {
+        self.kept().into_iter().map(|(raw, _, _)| raw).collect()
+    }
+
     /// Every record the trail holds, newest last.
     pub fn records(&self) -> Vec<Value> {
         let size = self.trail.view().size;
