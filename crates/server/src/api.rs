@@ -19,6 +19,7 @@
 
 mod answer;
 mod auth;
+mod connections;
 mod deliver;
 mod dispatch;
 mod elastic;
@@ -42,9 +43,7 @@ mod proofs;
 mod protocol;
 mod query;
 mod receive;
-mod refused;
 mod route;
-mod secrets;
 mod sender;
 mod serve;
 mod sources;
@@ -59,7 +58,6 @@ pub use instant::{format_rfc3339, parse_rfc3339};
 pub use limits::ApiLimits;
 pub use proofs::{event_file, receipt};
 pub use route::{Endpoint, Needs, ROUTES, Route};
-pub use secrets::Secrets;
 pub use serve::serve;
 pub use state::ApiState;
 pub use tls::{TlsError, tls_from_pem};

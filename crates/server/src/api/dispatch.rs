@@ -21,7 +21,9 @@ use crate::api::query::{NoQuery, query};
 use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
-use crate::api::{elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf, trail, tree};
+use crate::api::{
+    connections, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf, trail, tree,
+};
 use crate::intake::bulk::Verb;
 
 /// The address that connected; the server puts it into every request.
@@ -124,6 +126,11 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::SetPublic, Some(caller)) => trail::set_public(api, caller, asked).await,
         (Endpoint::RotateKey, Some(caller)) => trail::rotate(api, caller, asked).await,
         (Endpoint::ListSources, _) => asked.nothing().map(|()| sources::list(api)),
+        (Endpoint::SetSource, Some(caller)) => sources::set(api, caller, asked).await,
+        (Endpoint::ListConnections, _) => asked.nothing().and_then(|()| connections::list(api)),
+        (Endpoint::GetConnection, _) => connections::get(api, asked).await,
+        (Endpoint::SetConnection, Some(caller)) => connections::set(api, caller, asked).await,
+        (Endpoint::RemoveConnection, Some(caller)) => connections::remove(api, caller, asked).await,
         (Endpoint::CreateKey, Some(caller)) => keys::create(api, caller, asked).await,
         (Endpoint::ListKeys, _) => keys::list(api, asked).await,
         (Endpoint::GetKey, _) => keys::get(api, asked).await,

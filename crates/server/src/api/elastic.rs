@@ -5,8 +5,8 @@
 //! acknowledged and not used (there is nothing they could shape), and asked for they are there, so
 //! that Filebeat, Logstash, Fluent Bit and Vector begin to send without setting anything up.
 //!
-//! `_id` is the sender's own protection against sending twice. `create` with a known id answers 409,
-//! which shippers take as done; `index` with a known id and other bytes keeps both.
+//! `_id` is the sender's own protection against sending twice. `create` of what is known already
+//! answers 409, which shippers take as done. A known id with other bytes is kept beside the first.
 
 mod answers;
 mod info;
@@ -21,12 +21,13 @@ use bytes::Bytes;
 use self::answers::Results;
 use crate::access::Credential;
 use crate::api::answer::bytes;
-use crate::api::deliver::{Delivery, Payer, Sent, SentId, deliver};
+use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::receive::events_body;
 use crate::api::sender::Sender;
 use crate::api::state::Api;
+use crate::door::By;
 use crate::intake::Gathered;
 use crate::intake::bulk::{self, Bulk, BulkError, Document, Item, Verb};
 use crate::log::sequencer::Outcome;
@@ -116,8 +117,8 @@ impl<'a> Request<'a> {
         let kept = items.iter().filter(|item| item.document == Document::Kept);
         let sent = kept.map(|item| Ok(Sent { source: self.sender.source([item.index.as_deref()])?, id: sent_id(item) }));
         let sent = sent.collect::<Result<Vec<_>, ApiError>>()?;
-        let by = Payer::Key(self.caller.key_id());
-        let committed = deliver(self.api, Delivery { door: DOOR.into(), peer, by, gathered, sent }).await?;
+        let rate = self.caller.key_id();
+        let outcomes = deliver(self.api, Delivery { door: DOOR, peer, by: By::Key(rate), rate, gathered, sent }).await?;
         for item in items {
             match item.document {
                 Document::Kept => {}
@@ -126,18 +127,13 @@ impl<'a> Request<'a> {
                 Document::OnlyKept => self.count("only_kept", 1),
             }
         }
-        Ok(committed.outcomes)
+        Ok(outcomes)
     }
 }
 
 /// An id counts within its index, as in Elasticsearch; no index has a slash in its name.
-fn sent_id(item: &Item) -> SentId {
-    let within = |id: &str| format!("{}/{id}", item.index.as_deref().unwrap_or_default()).into();
-    match (&item.id, item.verb) {
-        (Some(id), Verb::Create) => SentId::Explicit(within(id)),
-        (Some(id), _) => SentId::Record(within(id)),
-        (None, _) => SentId::Own,
-    }
+fn sent_id(item: &Item) -> Option<String> {
+    item.id.as_ref().map(|id| format!("{}/{id}", item.index.as_deref().unwrap_or_default()))
 }
 
 /// A body that is one document.

@@ -19,13 +19,14 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Credential;
 use crate::api::answer::json as json_answer;
-use crate::api::deliver::{Delivery, Payer, Sent, SentId, deliver};
+use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::protocol::refusal;
 use crate::api::receive::events_body;
 use crate::api::sender::{Parameters, Sender};
 use crate::api::state::Api;
+use crate::door::By;
 use crate::intake::hec::{Events, Mistake, decode};
 use crate::intake::{Gathered, Media};
 
@@ -189,7 +190,7 @@ impl<'a> Request<'a> {
             let [source, sourcetype, index] = [&origin.source, &origin.sourcetype, &origin.index].map(Option::as_deref);
             self.sender.source([parameters.get("source"), source, sourcetype, index])
         });
-        let sent = names.map(|name| Ok(Sent { source: name?, id: SentId::Own })).collect::<Result<Vec<_>, ApiError>>()?;
+        let sent = names.map(|name| Ok(Sent { source: name?, id: None })).collect::<Result<Vec<_>, ApiError>>()?;
         self.keep(gathered, sent, asked.peer).await?;
         for (_, mistake) in &mistakes {
             self.count(mistake.code(), 1);
@@ -210,7 +211,7 @@ impl<'a> Request<'a> {
         let decoded = crate::intake::decode(&received.bytes, Media::from_content_type(content_type))?;
         let parameters = Parameters::of(&parts.uri);
         let name = self.sender.source(["source", "sourcetype", "index"].map(|name| parameters.get(name)))?;
-        let sent = vec![Sent { source: name.clone(), id: SentId::Own }; decoded.events.len()];
+        let sent = vec![Sent { source: name.clone(), id: None }; decoded.events.len()];
         let refused = decoded.refused.clone();
         self.keep(Gathered { bytes: received.bytes.clone(), decoded }, sent, peer).await?;
         for refused in &refused {
@@ -227,8 +228,9 @@ impl<'a> Request<'a> {
     }
 
     async fn keep(&self, gathered: Gathered, sent: Vec<Sent>, peer: std::net::IpAddr) -> Result<(), ApiError> {
-        let by = Payer::Key(self.caller.key_id());
-        deliver(self.api, Delivery { door: DOOR.into(), peer, by, gathered, sent }).await.map(drop)
+        let rate = self.caller.key_id();
+        let delivery = Delivery { door: DOOR, peer, by: By::Key(rate), rate, gathered, sent };
+        deliver(self.api, delivery).await.map(drop)
     }
 
     fn success(&self) -> Response {

@@ -24,11 +24,12 @@ use crate::access::KeyId;
 use crate::access::jws::JwsError;
 use crate::access::origin::{ProofError, Shown};
 use crate::api::answer::{bytes, json as json_answer};
-use crate::api::deliver::{Delivery, Payer, Sent, SentId, deliver};
+use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::receive::events_body;
 use crate::api::state::Api;
+use crate::door::By;
 use crate::intake::limits::RECORD_ID_BYTES_MAX;
 use crate::intake::pubsub::PushError;
 use crate::intake::wrapper::{text_at, unwrap};
@@ -62,10 +63,14 @@ impl Connection {
     }
 
     /// What its rate is counted under.
-    pub fn payer(&self) -> Payer {
+    pub fn rate(&self) -> KeyId {
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.act.name.as_bytes());
-        let number = hash.as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        Payer::Connection(KeyId(number))
+        KeyId(hash.as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+    }
+
+    /// On whose behalf its events come.
+    pub fn by(&self) -> By {
+        By::Connection(self.act.name.clone())
     }
 }
 
@@ -97,7 +102,7 @@ pub async fn receive(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiEr
 
 async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
-    let hook = Hook::of(&connection.act, &api.secrets)?;
+    let hook = Hook::of(&connection.act, api.secrets.as_ref())?;
     let received = prove(api, &connection.act.name, &hook, &parts, body).await?;
     if let Some(answer) = handshake(&hook.scheme, &parts.headers, &received.bytes) {
         return Ok(answer);
@@ -105,14 +110,13 @@ async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<R
     let (gathered, id) = open(&hook.scheme, &parts.headers, &received.bytes)?;
     let sent = sent(&hook.scheme, &connection.source, &gathered, id);
     let too_deep = gathered.decoded.refused.len();
-    let door = door(&hook.scheme, &connection.act.kind, &parts.headers);
-    let delivery = Delivery { door, peer, by: connection.payer(), gathered, sent };
-    let committed = deliver(api, delivery).await?;
+    let delivery = Delivery { door: hook.door, peer, by: connection.by(), rate: connection.rate(), gathered, sent };
+    let outcomes = deliver(api, delivery).await?;
     api.count_refused(Some(&connection.source), "too_deep", too_deep as u64);
-    if committed.outcomes.is_empty() && too_deep > 0 {
+    if outcomes.is_empty() && too_deep > 0 {
         return Err(ApiError::bad_request("too_deep", "every event of the request is nested deeper than 64 levels"));
     }
-    Ok(answer(&hook.scheme, &committed.outcomes))
+    Ok(answer(&hook.scheme, &outcomes))
 }
 
 /// Reads the body and checks that it is from the vendor.
@@ -190,28 +194,15 @@ fn single(body: &bytes::Bytes) -> Result<Gathered, ApiError> {
 fn sent(scheme: &Scheme, source: &SourceName, gathered: &Gathered, id: Option<Box<str>>) -> Vec<Sent> {
     let fits = |id: &str| (1..=RECORD_ID_BYTES_MAX).contains(&id.len());
     let id = id.filter(|id| fits(id));
-    let own = |raw: &[u8]| {
-        let found = scheme.id_members().iter().find_map(|member| text_at(raw, &[member]).filter(|id| fits(id)).map(Cow::into_owned));
-        found.map_or(SentId::Own, |id| SentId::Record(id.into()))
-    };
+    let own = |raw: &[u8]| scheme.id_members().iter().find_map(|member| text_at(raw, &[member]).filter(|id| fits(id)).map(Cow::into_owned));
     let events = gathered.decoded.events.iter();
     // An id of the request is that of its only event; with several, each has its own.
     let alone = gathered.decoded.events.len() == 1;
     let id_of = |raw: &[u8]| match &id {
-        Some(id) if alone => SentId::Record(id.clone()),
+        Some(id) if alone => Some(id.to_string()),
         _ => own(raw),
     };
     events.map(|event| Sent { source: source.clone(), id: id_of(event.raw(&gathered.bytes)) }).collect()
-}
-
-/// GitHub says what happened in a header alone: the door keeps it, so that the body stays as signed.
-fn door(scheme: &Scheme, kind: &str, headers: &HeaderMap) -> Cow<'static, str> {
-    let plain = |name: &&[u8]| name.len() <= 64 && name.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
-    let event = header(headers, "x-github-event").filter(plain).and_then(|name| std::str::from_utf8(name).ok());
-    match (scheme, event) {
-        (Scheme::GitHub, Some(event)) => format!("{kind}/{event}").into(),
-        _ => kind.to_owned().into(),
-    }
 }
 
 fn answer(scheme: &Scheme, outcomes: &[Outcome]) -> Response {

@@ -17,6 +17,7 @@ use crate::access::jws::{JwsError, KeySet, Verified};
 use crate::api::error::ApiError;
 use crate::api::hook::scheme::text;
 use crate::api::state::Api;
+use crate::door::secret::Secrets;
 
 /// How long keys are used before they are fetched again.
 const FRESH_MS: u64 = 60 * 60 * 1_000;
@@ -33,17 +34,19 @@ const ADDRESSES_MAX: usize = 1_000;
 /// Where a connection's keys come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// The setting `jwks`: the set itself.
+    /// The set itself: the setting or the secret `jwks`.
     Given(String),
     /// The setting `jwks_url`.
     Url(String),
 }
 
 impl KeySource {
-    /// What the settings say; `None` if nothing.
-    pub fn of(act: &ConnectionAct) -> Option<Self> {
+    /// What the settings say; `None` if nothing. A set too long for a setting may stand in a file, as
+    /// the secret `jwks`.
+    pub fn of(act: &ConnectionAct, secrets: Option<&Secrets>) -> Option<Self> {
         let given = text(act, "jwks").map(|set| Self::Given(set.to_owned()));
-        given.or_else(|| text(act, "jwks_url").map(|url| Self::Url(url.to_owned())))
+        let in_file = || Some(Self::Given(secrets?.resolve(act.secrets.get("jwks")?).ok()?.reveal().to_owned()));
+        given.or_else(in_file).or_else(|| text(act, "jwks_url").map(|url| Self::Url(url.to_owned())))
     }
 }
 

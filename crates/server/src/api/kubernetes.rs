@@ -11,13 +11,15 @@ use serde_json::json;
 
 use crate::access::Credential;
 use crate::api::answer::json as json_answer;
-use crate::api::deliver::{Delivery, Payer, Sent, SentId, deliver};
+use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::receive::events_body;
 use crate::api::sender::Sender;
 use crate::api::state::Api;
+use crate::door::By;
 use crate::intake::SourceName;
+use crate::intake::limits::RECORD_ID_BYTES_MAX;
 use crate::intake::wrapper::{text_at, unwrap};
 
 /// The door in envelopes.
@@ -56,12 +58,11 @@ async fn keep(api: &Arc<Api>, caller: &Credential, source: SourceName, asked: As
     let sent = gathered.decoded.events.iter().map(|event| {
         let raw = event.raw(&gathered.bytes);
         let pair = text_at(raw, &["auditID"]).zip(text_at(raw, &["stage"])).map(|(id, stage)| format!("{id}/{stage}"));
-        let id = pair.filter(|id| id.len() <= crate::intake::limits::RECORD_ID_BYTES_MAX);
-        Sent { source: source.clone(), id: id.map_or(SentId::Own, |id| SentId::Record(id.into())) }
+        Sent { source: source.clone(), id: pair.filter(|id| id.len() <= RECORD_ID_BYTES_MAX) }
     });
     let sent = sent.collect();
-    let by = Payer::Key(caller.key_id());
-    let committed = deliver(api, Delivery { door: DOOR.into(), peer, by, gathered, sent }).await?;
+    let rate = caller.key_id();
+    let outcomes = deliver(api, Delivery { door: DOOR, peer, by: By::Key(rate), rate, gathered, sent }).await?;
     api.count_refused(Some(&source), "too_deep", too_deep as u64);
-    Ok(json_answer(StatusCode::OK, &json!({ "kept": committed.outcomes.len() })))
+    Ok(json_answer(StatusCode::OK, &json!({ "kept": outcomes.len() })))
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::access::Credential;
 use crate::api::answer::bytes;
-use crate::api::deliver::{Delivery, Payer, Sent, SentId, deliver};
+use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::inert::inert;
@@ -21,6 +21,7 @@ use crate::api::protocol::refusal;
 use crate::api::receive::events_body;
 use crate::api::sender::Sender;
 use crate::api::state::Api;
+use crate::door::By;
 use crate::intake::otlp::{Logs, OtlpError, decode_json, decode_protobuf};
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -83,10 +84,10 @@ impl<'a> Export<'a> {
     /// When none is kept.
     pub async fn keep(&mut self, logs: Logs, door: &'static str) -> Result<usize, ApiError> {
         let Logs { gathered, services, too_deep } = logs;
-        let sent = services.iter().map(|service| Ok(Sent { source: self.sender.source([service.as_deref()])?, id: SentId::Own }));
+        let sent = services.iter().map(|service| Ok(Sent { source: self.sender.source([service.as_deref()])?, id: None }));
         let sent = sent.collect::<Result<Vec<_>, ApiError>>()?;
-        let by = Payer::Key(self.caller.key_id());
-        deliver(self.api, Delivery { door: door.into(), peer: self.peer, by, gathered, sent }).await?;
+        let rate = self.caller.key_id();
+        deliver(self.api, Delivery { door, peer: self.peer, by: By::Key(rate), rate, gathered, sent }).await?;
         self.api.count_refused(self.sender.named(), "too_deep", too_deep as u64);
         Ok(too_deep)
     }

@@ -30,6 +30,11 @@ pub enum Endpoint {
     SetPublic,
     RotateKey,
     ListSources,
+    SetSource,
+    ListConnections,
+    GetConnection,
+    SetConnection,
+    RemoveConnection,
     CreateKey,
     ListKeys,
     GetKey,
@@ -81,7 +86,7 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 61] = [
+pub static ROUTES: [Route; 66] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -91,6 +96,11 @@ pub static ROUTES: [Route; 61] = [
     route(Endpoint::SetPublic, Method::PUT, "/v1/trails/main/public", ADMIN),
     route(Endpoint::RotateKey, Method::POST, "/v1/trails/main/rotate", ADMIN),
     route(Endpoint::ListSources, Method::GET, "/v1/sources", READ),
+    route(Endpoint::SetSource, Method::PUT, "/v1/sources/{name}", ADMIN),
+    route(Endpoint::ListConnections, Method::GET, "/v1/connections", ADMIN),
+    route(Endpoint::GetConnection, Method::GET, "/v1/connections/{name}", ADMIN),
+    route(Endpoint::SetConnection, Method::PUT, "/v1/connections/{name}", ADMIN),
+    route(Endpoint::RemoveConnection, Method::DELETE, "/v1/connections/{name}", ADMIN),
     route(Endpoint::CreateKey, Method::POST, "/v1/keys", ADMIN),
     route(Endpoint::ListKeys, Method::GET, "/v1/keys", ADMIN),
     route(Endpoint::GetKey, Method::GET, "/v1/keys/{id}", ADMIN),

@@ -14,18 +14,19 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::access::jws::{ALGORITHMS, JwsError, Verified};
-use crate::access::origin::{Proof, SharedSecret, Shown};
+use crate::access::origin::{Proof, Shown};
 use crate::api::answer::bytes;
-use crate::api::deliver::{Delivery, Sent, SentId, deliver};
+use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::hook::Connection;
-use crate::api::hook::scheme::{misconfigured, texts};
+use crate::api::hook::scheme::{misconfigured, secret, texts};
 use crate::api::inert::inert;
 use crate::api::issuer_keys::{KeySource, verify};
 use crate::api::protocol::refusal;
 use crate::api::receive::events_body;
 use crate::api::state::Api;
+use crate::door::secret::Secrets;
 use crate::intake::limits::RECORD_ID_BYTES_MAX;
 use crate::intake::{Gathered, Media, decode};
 
@@ -63,7 +64,7 @@ pub async fn receive(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiEr
 
 async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
-    let receiver = Receiver::of(&connection.act)?;
+    let receiver = Receiver::of(&connection.act, api.secrets.as_ref())?;
     receiver.authenticate(api, &connection.act, &parts.headers)?;
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.split(';').next().is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case("application/secevent+jwt")) {
@@ -74,9 +75,9 @@ async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<R
     let verified = verify(api, &connection.act.name, &receiver.keys, token, &receiver.algorithms).await?;
     let jti = receiver.judge(&verified)?;
     let decoded = decode(&received.bytes, Media::TextPlain)?;
-    let sent = decoded.events.iter().map(|_| Sent { source: connection.source.clone(), id: SentId::Record(jti.into()) }).collect();
+    let sent = decoded.events.iter().map(|_| Sent { source: connection.source.clone(), id: Some(jti.to_owned()) }).collect();
     let gathered = Gathered { bytes: received.bytes.clone(), decoded };
-    deliver(api, Delivery { door: KIND.into(), peer, by: connection.payer(), gathered, sent }).await?;
+    deliver(api, Delivery { door: KIND, peer, by: connection.by(), rate: connection.rate(), gathered, sent }).await?;
     let mut response = bytes(StatusCode::ACCEPTED, "application/json", "");
     response.headers_mut().remove(CONTENT_TYPE);
     Ok(response)
@@ -91,9 +92,9 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn of(act: &ConnectionAct) -> Result<Self, ApiError> {
+    fn of(act: &ConnectionAct, secrets: Option<&Secrets>) -> Result<Self, ApiError> {
         let (issuers, audiences, named) = (texts(act, "issuer"), texts(act, "audience"), texts(act, "algorithms"));
-        let keys = KeySource::of(act).ok_or_else(|| misconfigured(act, "it needs the setting `jwks` or `jwks_url`"))?;
+        let keys = KeySource::of(act, secrets).ok_or_else(|| misconfigured(act, "it needs the setting `jwks` or `jwks_url`"))?;
         if issuers.is_empty() || audiences.is_empty() {
             return Err(misconfigured(act, "it needs the settings `issuer` and `audience`"));
         }
@@ -110,8 +111,7 @@ impl Receiver {
         let Some(reference) = act.secrets.get("authorization") else {
             return Ok(());
         };
-        let secret = api.secrets.read(reference).and_then(|secret| SharedSecret::new(&secret));
-        let secret = secret.ok_or_else(|| misconfigured(act, "its secret `authorization` cannot be read"))?;
+        let secret = secret(act, reference, api.secrets.as_ref())?;
         let header = |name: &str| headers.get(name).map(|value| value.as_bytes());
         let proof = Proof::Static { header: "authorization".into() };
         Ok(proof.check(&[secret], &Shown { header: &header, body: b"", now_ms: api.clock.now_ms() })?)

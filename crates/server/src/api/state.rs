@@ -11,10 +11,10 @@ use crate::api::hec::Acks;
 use crate::api::issuer_keys::IssuerKeys;
 use crate::api::limits::{ApiLimits, READS_MAX};
 use crate::api::metrics::ApiMetrics;
-use crate::api::refused::Refused;
-use crate::api::secrets::Secrets;
-use crate::api::sources::Sources;
 use crate::clock::Clock;
+use crate::door::Admission;
+use crate::door::secret::Secrets;
+use crate::intake::SourceName;
 use crate::store::trail::Trail;
 
 /// The API's state: one for each process, cheap to clone.
@@ -22,22 +22,28 @@ use crate::store::trail::Trail;
 pub struct ApiState(pub(crate) Arc<Api>);
 
 impl ApiState {
-    /// The API of `trail`, whose connections find secrets in the environment alone.
+    /// The API of `trail`, whose webhooks have no secrets.
     #[must_use]
     pub fn new(trail: Arc<Trail>, limits: ApiLimits, clock: Clock) -> Self {
-        Self::with_secrets(trail, limits, clock, Secrets::default())
+        Self::of(Arc::new(Admission::new(trail, clock)), limits)
     }
 
-    /// The API of `trail`.
+    /// The API beside other doors: all of them share one way in. Its webhooks have no secrets.
     #[must_use]
-    pub fn with_secrets(trail: Arc<Trail>, limits: ApiLimits, clock: Clock, secrets: Secrets) -> Self {
+    pub fn of(admission: Arc<Admission>, limits: ApiLimits) -> Self {
+        Self::with_secrets(admission, limits, None)
+    }
+
+    /// As [`ApiState::of`], with the secrets that webhooks are proven by.
+    #[must_use]
+    pub fn with_secrets(admission: Arc<Admission>, limits: ApiLimits, secrets: Option<Secrets>) -> Self {
+        let (trail, clock) = (Arc::clone(admission.trail()), admission.clock().clone());
         let rates = RateLimit::new(limits.events_per_second, limits.events_burst, limits.keys_tracked);
-        let metrics = ApiMetrics::new(trail.log());
+        let metrics = ApiMetrics::new(trail.log(), admission.metrics());
         Self(Arc::new(Api {
-            refused: Refused::new(metrics.refused.clone()),
             metrics,
+            admission,
             rates: Mutex::new(rates),
-            sources: Sources::default(),
             hec_acks: Acks::default(),
             issuer_keys: IssuerKeys::default(),
             secrets,
@@ -48,6 +54,12 @@ impl ApiState {
             limits,
             trail,
         }))
+    }
+
+    /// The way in that the API shares with other doors.
+    #[must_use]
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.0.admission
     }
 
     /// The trail behind the API.
@@ -63,14 +75,13 @@ pub(crate) struct Api {
     pub trail: Arc<Trail>,
     pub limits: ApiLimits,
     pub clock: Clock,
-    pub refused: Refused,
     pub metrics: ApiMetrics,
-    pub sources: Sources,
+    pub admission: Arc<Admission>,
     pub hec_acks: Acks,
     /// Keys of those who sign tokens.
     pub issuer_keys: IssuerKeys,
-    /// Where connections find their secrets.
-    pub secrets: Secrets,
+    /// Where webhooks find their secrets.
+    pub secrets: Option<Secrets>,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
     pub draining: AtomicBool,
@@ -100,6 +111,11 @@ impl Api {
         let _permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| ApiError::lost_task())?;
         let api = Arc::clone(self);
         tokio::task::spawn_blocking(move || work(&api.trail)).await.map_err(|_| ApiError::lost_task())?
+    }
+
+    /// Counts `times` refusals.
+    pub fn count_refused(&self, source: Option<&SourceName>, reason: &'static str, times: u64) {
+        self.admission.count_refused(source, reason, times);
     }
 
     /// Whether a shutdown began.

@@ -20,6 +20,8 @@ use crate::cli::init::first_admin_key;
 use crate::cli::server::read_named;
 use crate::clock::Clock;
 use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
+use crate::door::Admission;
+use crate::door::secret::Secrets;
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
 
@@ -119,7 +121,8 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
             write!(out, "{}", demo::what_to_try(&url, dir.path(), trail, admin_key.as_deref()))?;
         }
         out.flush()?;
-        let state = ApiState::new(Arc::clone(trail), ApiLimits::default(), Clock::system());
+        let admission = Arc::new(Admission::new(Arc::clone(trail), Clock::system()));
+        let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
         api::serve(listener, tls, state, stop).await?;
         Ok(())
     })

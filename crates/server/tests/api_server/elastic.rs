@@ -91,9 +91,12 @@ fn an_id_makes_a_retry_enter_nothing_twice() {
     assert_eq!(statuses(&bulk(&server, &key, index).expect(200).json()), [200]);
     let changed = index.replace("\"a\":1", "\"a\":2");
     assert_eq!(statuses(&bulk(&server, &key, &changed).expect(200).json()), [200]);
+    // A known id with other bytes is no retry: both are kept.
+    let recreated = create.replace("\"a\":1", "\"a\":3");
+    assert_eq!(statuses(&bulk(&server, &key, &recreated).expect(200).json()), [201]);
     let elsewhere = create.replace("logs", "other");
     assert_eq!(statuses(&bulk(&server, &key, &elsewhere).expect(200).json()), [201]);
-    assert_eq!(server.raws(), ["{\"a\":1}", "{\"a\":1}", "{\"a\":2}", "{\"a\":1}"]);
+    assert_eq!(server.raws(), ["{\"a\":1}", "{\"a\":1}", "{\"a\":2}", "{\"a\":3}", "{\"a\":1}"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::api::error::ApiError;
 use crate::api::inert::inert;
 use crate::api::protocol::refusal;
-use crate::intake::bulk::{Document, Item};
+use crate::intake::bulk::{Document, Item, Verb};
 use crate::log::sequencer::Outcome;
 
 /// An error of a whole request.
@@ -57,8 +57,9 @@ impl Said {
             }
             Document::Kept => match (outcomes.next(), item.verb) {
                 (Some(Outcome::Kept(index)), _) => Self::Stands { status: 201, result: "created", index: *index },
+                (Some(Outcome::KeptBeside { index, .. }), Verb::Create) => Self::Stands { status: 201, result: "created", index: *index },
                 (Some(Outcome::KeptBeside { index, .. }), _) => Self::Stands { status: 200, result: "updated", index: *index },
-                (Some(Outcome::Duplicate(index)), crate::intake::bulk::Verb::Create) => {
+                (Some(Outcome::Duplicate(index)), Verb::Create) => {
                     let reason = format!("[{}]: version conflict, document already exists (index {index} of the log)", shown(item));
                     refused(409, "version_conflict_engine_exception", &reason)
                 }
@@ -150,7 +151,6 @@ fn write(item: &Item, said: &Said, out: &mut Vec<u8>) -> u16 {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
-    use crate::intake::bulk::Verb;
     use serde_json::Value;
 
     fn item(verb: Verb, id: Option<&str>, document: Document) -> Item {

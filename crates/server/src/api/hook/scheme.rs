@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use evidence::act::{ConnectionAct, Setting};
+use evidence::act::{ConnectionAct, SecretReference, Setting};
 
 use crate::access::jws::{ALGORITHMS, JwsError};
 use crate::access::origin::{HmacEncoding, HmacHash, HmacProof, Proof, SharedSecret, Timestamp};
 use crate::api::error::ApiError;
 use crate::api::issuer_keys::{KeySource, verify};
-use crate::api::secrets::Secrets;
 use crate::api::state::Api;
+use crate::door::secret::Secrets;
 
 /// Which vendor's way a hook has.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ impl Scheme {
 /// A hook ready for its requests.
 #[derive(Debug)]
 pub struct Hook {
+    /// Its door in envelopes.
+    pub door: &'static str,
     /// How a body is opened.
     pub scheme: Scheme,
     /// How a request proves its origin; not looked at for Pub/Sub.
@@ -64,33 +66,49 @@ impl Hook {
     ///
     /// # Errors
     /// 503: the connection is set wrongly here, and its vendor should try again later.
-    pub fn of(act: &ConnectionAct, secrets: &Secrets) -> Result<Self, ApiError> {
+    pub fn of(act: &ConnectionAct, secrets: Option<&Secrets>) -> Result<Self, ApiError> {
         let fixed = |header: &str| Proof::Static { header: header.to_owned() };
-        let (scheme, proof) = match act.kind.as_str() {
-            "hook.okta" => (Scheme::Okta, fixed("authorization")),
-            "hook.github" => (Scheme::GitHub, Proof::github()),
-            "hook.slack" => (Scheme::Slack, Proof::slack()),
-            "hook.auth0" => (Scheme::Auth0, fixed("authorization")),
-            "hook.google" => (Scheme::Google, fixed("x-goog-channel-token")),
+        let in_authorization = || fixed("authorization");
+        let (door, scheme, proof) = match act.kind.as_str() {
+            "hook.okta" => ("hook.okta", Scheme::Okta, in_authorization()),
+            "hook.github" => ("hook.github", Scheme::GitHub, Proof::github()),
+            "hook.slack" => ("hook.slack", Scheme::Slack, Proof::slack()),
+            "hook.auth0" => ("hook.auth0", Scheme::Auth0, in_authorization()),
+            "hook.google" => ("hook.google", Scheme::Google, fixed("x-goog-channel-token")),
             "hook.pubsub" => {
-                let scheme = Scheme::PubSub(PubSub::of(act)?);
-                return Ok(Self { scheme, proof: fixed("authorization"), secrets: Vec::new() });
+                let scheme = Scheme::PubSub(PubSub::of(act, secrets)?);
+                return Ok(Self { door: "hook.pubsub", scheme, proof: in_authorization(), secrets: Vec::new() });
             }
-            "hook.bearer" | "hook.keycloak" => (plain(act), fixed(text(act, "header").unwrap_or("authorization"))),
-            "hook.hmac" => (plain(act), Proof::Hmac(hmac(act)?)),
+            "hook.keycloak" => ("hook.keycloak", plain(act), fixed(text(act, "header").unwrap_or("authorization"))),
+            "hook.bearer" => ("hook.bearer", plain(act), fixed(text(act, "header").unwrap_or("authorization"))),
+            "hook.hmac" => ("hook.hmac", plain(act), Proof::Hmac(hmac(act)?)),
             _ => return Err(misconfigured(act, "there is no such kind of hook; see docs/CONNECT.md")),
         };
-        Ok(Self { scheme, proof, secrets: shared(act, secrets)? })
+        Ok(Self { door, scheme, proof, secrets: shared(act, secrets)? })
     }
 }
 
 /// The secret now and the one before it, while the vendor changes over.
-fn shared(act: &ConnectionAct, secrets: &Secrets) -> Result<Vec<SharedSecret>, ApiError> {
-    let read = |name: &str| act.secrets.get(name).and_then(|reference| secrets.read(reference)).and_then(|found| SharedSecret::new(&found));
-    let Some(secret) = read("secret") else {
-        return Err(misconfigured(act, "its secret `secret` is not set, empty or cannot be read"));
-    };
-    Ok([Some(secret), read("secret_previous")].into_iter().flatten().collect())
+fn shared(act: &ConnectionAct, secrets: Option<&Secrets>) -> Result<Vec<SharedSecret>, ApiError> {
+    let reference = act.secrets.get("secret").ok_or_else(|| misconfigured(act, "it has no secret called `secret`"))?;
+    let mut shared = vec![secret(act, reference, secrets)?];
+    if let Some(previous) = act.secrets.get("secret_previous") {
+        shared.push(secret(act, previous, secrets)?);
+    }
+    Ok(shared)
+}
+
+/// The secret behind a reference.
+///
+/// # Errors
+/// 503 when it cannot be had.
+pub fn secret(act: &ConnectionAct, reference: &SecretReference, secrets: Option<&Secrets>) -> Result<SharedSecret, ApiError> {
+    let found = secrets.map(|secrets| secrets.resolve(reference));
+    match found {
+        Some(Ok(secret)) => SharedSecret::new(secret.reveal().as_bytes()).ok_or_else(|| misconfigured(act, "a secret is empty")),
+        Some(Err(why)) => Err(misconfigured(act, &why.to_string())),
+        None => Err(misconfigured(act, "this server was started without a place for secrets")),
+    }
 }
 
 /// 503: what is wrong stands in the log of the server, not in the answer to a stranger.
@@ -166,7 +184,7 @@ pub struct PubSub {
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
 impl PubSub {
-    fn of(act: &ConnectionAct) -> Result<Self, ApiError> {
+    fn of(act: &ConnectionAct, secrets: Option<&Secrets>) -> Result<Self, ApiError> {
         let audiences = texts(act, "audience");
         let account = text(act, "service_account");
         let (false, Some(account)) = (audiences.is_empty(), account) else {
@@ -176,7 +194,7 @@ impl PubSub {
             given if given.is_empty() => vec!["https://accounts.google.com".into(), "accounts.google.com".into()],
             given => given,
         };
-        let keys = KeySource::of(act).unwrap_or_else(|| KeySource::Url(GOOGLE_KEYS.into()));
+        let keys = KeySource::of(act, secrets).unwrap_or_else(|| KeySource::Url(GOOGLE_KEYS.into()));
         Ok(Self { keys, issuers, audiences, service_account: account.to_owned() })
     }
 
