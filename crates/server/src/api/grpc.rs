@@ -65,8 +65,8 @@ fn unframe(api: &Api, headers: &HeaderMap, body: &Bytes) -> Result<Bytes, ApiErr
     match flag {
         0 => Ok(framed),
         1 => {
-            let encoding = headers.get("grpc-encoding").map(|value| value.to_str().unwrap_or("?"));
-            Ok(message(framed, Encoding::from_header(encoding)?, &api.limits)?)
+            let encoding = headers.get("grpc-encoding").ok_or_else(malformed)?.to_str().unwrap_or("?");
+            Ok(message(framed, Encoding::from_header(Some(encoding))?, &api.limits)?)
         }
         _ => Err(malformed()),
     }

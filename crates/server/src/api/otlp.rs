@@ -139,7 +139,10 @@ pub fn status_code(why: &ApiError) -> u8 {
         StatusCode::UNAUTHORIZED => 16,
         StatusCode::FORBIDDEN => 7,
         // Those that may pass later: UNAVAILABLE, which every exporter sends again.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE => 14,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::INSUFFICIENT_STORAGE
+        | StatusCode::REQUEST_TIMEOUT => 14,
         StatusCode::PAYLOAD_TOO_LARGE => 8,
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => 12,
         status if status.is_server_error() => 13,
