@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::access::KeyId;
 use crate::api::error::ApiError;
 use crate::api::state::Api;
-use crate::door::{Batch, By, Origin, Told, UNKNOWN_KIND};
+use crate::door::{Batch, By, Origin, Told};
 use crate::intake::{Decoded, Gathered, SourceName};
 use crate::log::sequencer::Outcome;
 
@@ -28,6 +28,8 @@ pub struct Sent {
 pub struct Delivery {
     /// The door in their envelopes.
     pub door: &'static str,
+    /// Kind of a source that is new: what the protocol is for, or [`crate::door::UNKNOWN_KIND`].
+    pub kind: &'static str,
     /// The address that connected.
     pub peer: IpAddr,
     /// On whose behalf.
@@ -49,7 +51,7 @@ pub async fn deliver(api: &Arc<Api>, delivery: Delivery) -> Result<Vec<Outcome>,
     api.spend(delivery.rate, u32::try_from(events).unwrap_or(u32::MAX).max(1))?;
     let mut outcomes = vec![None; events];
     for (source, places) in by_source(&delivery.sent) {
-        let origin = Origin { source, kind: UNKNOWN_KIND.into(), door: delivery.door };
+        let origin = Origin { source, kind: delivery.kind.into(), door: delivery.door };
         let (decoded, told) = part(&delivery, &places);
         let batch = Batch { told, ..Batch::new(delivery.by.clone(), Some(delivery.peer)) };
         let admitted = api.admission.admit(&origin, batch, delivery.gathered.bytes.clone(), decoded).await?;

@@ -27,7 +27,7 @@ use crate::api::error::ApiError;
 use crate::api::receive::events_body;
 use crate::api::sender::Sender;
 use crate::api::state::Api;
-use crate::door::By;
+use crate::door::{By, UNKNOWN_KIND};
 use crate::intake::Gathered;
 use crate::intake::bulk::{self, Bulk, BulkError, Document, Item, Verb};
 use crate::log::sequencer::Outcome;
@@ -118,7 +118,8 @@ impl<'a> Request<'a> {
         let sent = kept.map(|item| Ok(Sent { source: self.sender.source([item.index.as_deref()])?, id: sent_id(item) }));
         let sent = sent.collect::<Result<Vec<_>, ApiError>>()?;
         let rate = self.caller.key_id();
-        let outcomes = deliver(self.api, Delivery { door: DOOR, peer, by: By::Key(rate), rate, gathered, sent }).await?;
+        let outcomes =
+            deliver(self.api, Delivery { door: DOOR, kind: UNKNOWN_KIND, peer, by: By::Key(rate), rate, gathered, sent }).await?;
         for item in items {
             match item.document {
                 Document::Kept => {}

@@ -26,7 +26,7 @@ use crate::api::protocol::refusal;
 use crate::api::receive::events_body;
 use crate::api::sender::{Parameters, Sender};
 use crate::api::state::Api;
-use crate::door::By;
+use crate::door::{By, UNKNOWN_KIND};
 use crate::intake::hec::{Events, Mistake, decode};
 use crate::intake::{Gathered, Media};
 
@@ -229,7 +229,7 @@ impl<'a> Request<'a> {
 
     async fn keep(&self, gathered: Gathered, sent: Vec<Sent>, peer: std::net::IpAddr) -> Result<(), ApiError> {
         let rate = self.caller.key_id();
-        let delivery = Delivery { door: DOOR, peer, by: By::Key(rate), rate, gathered, sent };
+        let delivery = Delivery { door: DOOR, kind: UNKNOWN_KIND, peer, by: By::Key(rate), rate, gathered, sent };
         deliver(self.api, delivery).await.map(drop)
     }
 

@@ -29,7 +29,7 @@ use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::receive::events_body;
 use crate::api::state::Api;
-use crate::door::By;
+use crate::door::{By, UNKNOWN_KIND};
 use crate::intake::limits::RECORD_ID_BYTES_MAX;
 use crate::intake::pubsub::PushError;
 use crate::intake::wrapper::{text_at, unwrap};
@@ -110,7 +110,7 @@ async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<R
     let (gathered, id) = open(&hook.scheme, &parts.headers, &received.bytes)?;
     let sent = sent(&hook.scheme, &connection.source, &gathered, id);
     let too_deep = gathered.decoded.refused.len();
-    let delivery = Delivery { door: hook.door, peer, by: connection.by(), rate: connection.rate(), gathered, sent };
+    let delivery = Delivery { door: hook.door, kind: UNKNOWN_KIND, peer, by: connection.by(), rate: connection.rate(), gathered, sent };
     let outcomes = deliver(api, delivery).await?;
     api.count_refused(Some(&connection.source), "too_deep", too_deep as u64);
     if outcomes.is_empty() && too_deep > 0 {

@@ -62,7 +62,7 @@ async fn keep(api: &Arc<Api>, caller: &Credential, source: SourceName, asked: As
     });
     let sent = sent.collect();
     let rate = caller.key_id();
-    let outcomes = deliver(api, Delivery { door: DOOR, peer, by: By::Key(rate), rate, gathered, sent }).await?;
+    let outcomes = deliver(api, Delivery { door: DOOR, kind: "kubernetes_audit", peer, by: By::Key(rate), rate, gathered, sent }).await?;
     api.count_refused(Some(&source), "too_deep", too_deep as u64);
     Ok(json_answer(StatusCode::OK, &json!({ "kept": outcomes.len() })))
 }

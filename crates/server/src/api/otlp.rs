@@ -21,7 +21,7 @@ use crate::api::protocol::refusal;
 use crate::api::receive::events_body;
 use crate::api::sender::Sender;
 use crate::api::state::Api;
-use crate::door::By;
+use crate::door::{By, UNKNOWN_KIND};
 use crate::intake::otlp::{Logs, OtlpError, decode_json, decode_protobuf};
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -87,7 +87,7 @@ impl<'a> Export<'a> {
         let sent = services.iter().map(|service| Ok(Sent { source: self.sender.source([service.as_deref()])?, id: None }));
         let sent = sent.collect::<Result<Vec<_>, ApiError>>()?;
         let rate = self.caller.key_id();
-        deliver(self.api, Delivery { door, peer: self.peer, by: By::Key(rate), rate, gathered, sent }).await?;
+        deliver(self.api, Delivery { door, kind: UNKNOWN_KIND, peer: self.peer, by: By::Key(rate), rate, gathered, sent }).await?;
         self.api.count_refused(self.sender.named(), "too_deep", too_deep as u64);
         Ok(too_deep)
     }

@@ -77,7 +77,7 @@ async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<R
     let decoded = decode(&received.bytes, Media::TextPlain)?;
     let sent = decoded.events.iter().map(|_| Sent { source: connection.source.clone(), id: Some(jti.to_owned()) }).collect();
     let gathered = Gathered { bytes: received.bytes.clone(), decoded };
-    deliver(api, Delivery { door: KIND, peer, by: connection.by(), rate: connection.rate(), gathered, sent }).await?;
+    deliver(api, Delivery { door: KIND, kind: "ssf", peer, by: connection.by(), rate: connection.rate(), gathered, sent }).await?;
     let mut response = bytes(StatusCode::ACCEPTED, "application/json", "");
     response.headers_mut().remove(CONTENT_TYPE);
     Ok(response)
