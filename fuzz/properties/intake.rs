@@ -7,7 +7,7 @@ mod accounted;
 
 use bytes::Bytes;
 use indelible::intake::limits::{BodyLimits, DEPTH_MAX, EVENT_BYTES_MAX};
-use indelible::intake::{BodyDecoder, Encoding, Media, RawEvent, Refused, decode, record_id};
+use indelible::intake::{BodyDecoder, Encoding, Gathered, Media, RawEvent, Refused, bulk, decode, hec, otlp, pubsub, record_id, wrapper};
 use serde_json::Value;
 
 /// Every byte of a body is in an event, in a refused value, or only separates them.
@@ -83,5 +83,62 @@ pub fn id(raw: &[u8]) {
         }
         Some(Value::Number(_)) => {}
         _ => assert_eq!(found, None),
+    }
+}
+
+/// What every door's decoder promises of what it gathered.
+fn gathered(found: &Gathered) {
+    for event in &found.decoded.events {
+        let raw = event.raw(&found.bytes);
+        assert!(raw.len() <= EVENT_BYTES_MAX && !raw.is_empty());
+        assert!(raw.len() == event.range().len());
+        assert!(!event.json || serde_json::from_slice::<serde::de::IgnoredAny>(raw).is_ok());
+    }
+}
+
+/// Each event object is kept or named as a mistake; kept ones are whole envelopes or what is in them.
+pub fn hec_events(body: &[u8]) {
+    let found = hec::decode(&Bytes::copy_from_slice(body)).unwrap();
+    gathered(&found.gathered);
+    assert_eq!(found.origins.len(), found.gathered.decoded.events.len());
+    let numbers = found.origins.len() + found.mistakes.len();
+    assert!(found.mistakes.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    assert!(found.mistakes.iter().all(|(number, _)| *number < numbers));
+}
+
+/// Each item that is kept has its document's own bytes.
+pub fn bulk_items(body: &[u8]) {
+    let Ok(found) = bulk::decode(&Bytes::copy_from_slice(body)) else {
+        return;
+    };
+    gathered(&found.gathered);
+    assert_eq!(found.gathered.bytes, body);
+    let kept = found.items.iter().filter(|item| item.document == bulk::Document::Kept).count();
+    assert_eq!(kept, found.gathered.decoded.events.len());
+}
+
+/// Every record is JSON, from either form of an export request.
+pub fn otlp_logs(body: &[u8]) {
+    for found in [otlp::decode_protobuf(body), otlp::decode_json(body)].into_iter().flatten() {
+        gathered(&found.gathered);
+        assert_eq!(found.services.len(), found.gathered.decoded.events.len());
+    }
+    if let Ok(found) = otlp::decode_protobuf(body) {
+        assert!(found.gathered.decoded.events.iter().all(|event| event.json || event.truncated.is_some()));
+    }
+}
+
+/// Wrappers of webhooks: what is unwrapped lies in the body; what a push carries is in its base64.
+pub fn wrapped(body: &[u8]) {
+    let body = Bytes::copy_from_slice(body);
+    for path in [&["items"][..], &["data", "events"], &["entries"]] {
+        if let Ok(Some(found)) = wrapper::unwrap(&body, path) {
+            gathered(&found);
+            assert_eq!(found.bytes, body);
+        }
+    }
+    if let Ok(pushed) = pubsub::decode(&body) {
+        gathered(&pushed.gathered);
+        assert_eq!(pushed.gathered.decoded.events.len() + pushed.gathered.decoded.refused.len(), 1);
     }
 }

@@ -52,7 +52,15 @@ pub const UNKNOWN_KIND: &str = "unknown";
 /// about one of the kind `okta`; of kinds that name no vendor, such as `syslog`, nothing is known.
 #[must_use]
 pub fn source_kind(connection_kind: &str) -> &str {
-    connection_kind.split_once('.').map_or(UNKNOWN_KIND, |(_, vendor)| vendor)
+    match connection_kind.split_once('.').map(|(_, vendor)| vendor) {
+        Some("github") => "github_audit",
+        Some("google") => "google_workspace",
+        Some("entra") => "entra_id",
+        Some("cloudtrail") => "aws_cloudtrail",
+        // Ways that anybody's events may come.
+        None | Some("hmac" | "bearer" | "pubsub" | "kafka") => UNKNOWN_KIND,
+        Some(vendor) => vendor,
+    }
 }
 
 /// Bodies up to this size are hashed and compressed where they arrive; larger ones on a thread

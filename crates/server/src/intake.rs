@@ -6,6 +6,10 @@
 //!            cap, ratio                   wrapper or lines         └─ record_id.rs, idempotency.rs
 //! ```
 //!
+//! `shape.rs` reads what has no protocol of its own. A door that speaks one has its own decoder:
+//! `hec.rs` (Splunk), `bulk.rs` (Elasticsearch), `otlp.rs` (OpenTelemetry), `pubsub.rs` and
+//! `wrapper.rs` (webhooks). All give the same form: events as ranges of one buffer ([`Gathered`]).
+//!
 //! What a door may refuse is listed in [`limits`], and each refusal is counted by [`Refusals`]: at
 //! most one record for each source, reason and minute. Everything here is pure: time is passed in.
 //!
@@ -13,16 +17,24 @@
 //! never parsed into values and written again, so they cannot change on the way in.
 
 pub mod body;
+pub mod bulk;
+mod gather;
+pub mod hec;
 pub mod idempotency;
 mod json;
 pub mod limits;
+mod member;
+pub mod otlp;
+pub mod pubsub;
 pub mod record_id;
 pub mod refusals;
 pub mod shape;
 pub mod source_name;
 pub mod tape;
+pub mod wrapper;
 
 pub use body::{BodyDecoder, BodyError, Encoding};
+pub use gather::Gathered;
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use record_id::{RecordId, record_id};
 pub use refusals::{RefusalRecord, Refusals};

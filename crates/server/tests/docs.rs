@@ -19,7 +19,11 @@ fn blocks(text: &str) -> Vec<String> {
     runnable.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
+/// The documents give a server a second to start: one at a time, so that they do not wait for each other.
+static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 fn run(document: &Path) -> usize {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let text = std::fs::read_to_string(document).unwrap();
     let blocks = blocks(&text);
     let dir = tempfile::tempdir().unwrap();
@@ -50,6 +54,11 @@ fn run(document: &Path) -> usize {
 #[test]
 fn the_commands_of_the_readme_work() {
     assert!(run(&root().join("README.md")) > 0);
+}
+
+#[test]
+fn the_commands_that_connect_sources_work() {
+    assert!(run(&root().join("docs/CONNECT.md")) > 0);
 }
 
 #[test]

@@ -40,6 +40,10 @@ fn the_whole_corpus_keeps_the_properties() {
     corpus("intake_shape").iter().for_each(|file| properties::shape(file));
     corpus("intake_body").iter().for_each(|file| properties::body(file));
     corpus("intake_record_id").iter().for_each(|file| properties::id(file));
+    corpus("intake_hec").iter().for_each(|file| properties::hec_events(file));
+    corpus("intake_bulk").iter().for_each(|file| properties::bulk_items(file));
+    corpus("intake_otlp").iter().for_each(|file| properties::otlp_logs(file));
+    corpus("intake_wrapped").iter().for_each(|file| properties::wrapped(file));
 }
 
 proptest! {
@@ -58,5 +62,25 @@ proptest! {
     #[test]
     fn any_small_change_to_a_record_keeps_the_properties(file in changed("intake_record_id")) {
         properties::id(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_body_of_splunk_events_keeps_the_properties(file in changed("intake_hec")) {
+        properties::hec_events(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_bulk_body_keeps_the_properties(file in changed("intake_bulk")) {
+        properties::bulk_items(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_an_export_request_keeps_the_properties(file in changed("intake_otlp")) {
+        properties::otlp_logs(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_wrapper_keeps_the_properties(file in changed("intake_wrapped")) {
+        properties::wrapped(&file);
     }
 }

@@ -1,6 +1,7 @@
-//! The `Authorization` header: `Bearer <token>`, or `Basic` with the token as its password.
+//! The `Authorization` header: `Bearer <token>`, or one of the forms that shippers know.
 //!
-//! `Basic` is for the many shippers and webhooks that know nothing else; the user name is ignored.
+//! `Basic` has the token as its password, and `ApiKey` (Elasticsearch) after the colon: what stands
+//! before it is ignored. `Splunk <token>` is the event collector's.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,11 +18,11 @@ pub enum HeaderError {
     /// No header.
     #[error("no API key: send the header `Authorization: Bearer idl_…`")]
     Missing,
-    /// Neither `Bearer` nor `Basic`.
+    /// No scheme that holds a token.
     #[error("unknown authorization scheme: send `Authorization: Bearer idl_…`, or Basic with the key as the password")]
     UnknownScheme,
-    /// `Basic`, but not base64 of `user:password`.
-    #[error("malformed Basic authorization: expected base64 of `user:key`")]
+    /// `Basic` or `ApiKey`, but not base64 of `user:password`.
+    #[error("malformed Basic or ApiKey authorization: expected base64 of `user:key`")]
     MalformedBasic,
     /// Longer than any header that can hold a token.
     #[error("the Authorization header is longer than {HEADER_BYTES_MAX} bytes: no API key is that long")]
@@ -57,9 +58,13 @@ pub fn token_from_authorization(value: Option<&[u8]>) -> Result<Token, HeaderErr
     }
     let (scheme, credentials) = value.split_once(' ').ok_or(HeaderError::UnknownScheme)?;
     let credentials = credentials.trim_ascii_start();
-    if scheme.eq_ignore_ascii_case("bearer") {
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    if is("bearer") || is("splunk") {
         Ok(credentials.parse()?)
-    } else if scheme.eq_ignore_ascii_case("basic") {
+    } else if is("apikey") && credentials.starts_with("idl_") {
+        // Some shippers take the key as it is.
+        Ok(credentials.parse()?)
+    } else if is("basic") || is("apikey") {
         let decoded = STANDARD.decode(credentials).map_err(|_| HeaderError::MalformedBasic)?;
         let pair = std::str::from_utf8(&decoded).map_err(|_| HeaderError::MalformedBasic)?;
         // The first colon ends the user name: RFC 7617 §2.
@@ -81,10 +86,17 @@ mod tests {
     }
 
     #[test]
-    fn bearer_and_basic_carry_the_same_token() {
+    fn every_scheme_carries_the_same_token() {
         let text = Token::generate(&mut |out| out.fill(9)).reveal().to_owned();
         let basic = STANDARD.encode(format!("anyone:{text}"));
-        for value in [format!("Bearer {text}"), format!("bearer  {text} "), format!("BASIC {basic}")] {
+        for value in [
+            format!("Bearer {text}"),
+            format!("bearer  {text} "),
+            format!("BASIC {basic}"),
+            format!("Splunk {text}"),
+            format!("ApiKey {basic}"),
+            format!("ApiKey {text}"),
+        ] {
             assert_eq!(read(&value).as_ref(), Ok(&text), "{value}");
         }
     }
@@ -94,7 +106,8 @@ mod tests {
         assert_eq!(token_from_authorization(None).err(), Some(HeaderError::Missing));
         assert_eq!(read("  "), Err(HeaderError::Missing));
         assert_eq!(read("Bearer"), Err(HeaderError::UnknownScheme));
-        assert_eq!(read("Splunk abc"), Err(HeaderError::UnknownScheme));
+        assert_eq!(read("Digest abc"), Err(HeaderError::UnknownScheme));
+        assert_eq!(read("Splunk abc"), Err(HeaderError::InvalidToken(InvalidToken)));
         assert_eq!(read("Bearer abc"), Err(HeaderError::InvalidToken(InvalidToken)));
         assert_eq!(read("Basic !"), Err(HeaderError::MalformedBasic));
         assert_eq!(read(&format!("Basic {}", STANDARD.encode("nocolon"))), Err(HeaderError::MalformedBasic));

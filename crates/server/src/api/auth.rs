@@ -17,7 +17,7 @@ use crate::api::state::Api;
 /// 401 without a valid key, 403 when it lacks the scope. Both are counted.
 pub fn authorize(api: &Api, needs: Needs, headers: &HeaderMap) -> Result<Option<Credential>, ApiError> {
     let scope = match needs {
-        Needs::Nothing => return Ok(None),
+        Needs::Nothing | Needs::Proof => return Ok(None),
         Needs::ReadUnlessPublic if api.trail.view().state.public => return Ok(None),
         Needs::ReadUnlessPublic => Scope::Read,
         Needs::Key(scope) => scope,

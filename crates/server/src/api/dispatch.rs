@@ -12,15 +12,19 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::de::DeserializeOwned;
 
-use crate::access::{Credential, HeaderError};
+use crate::access::{Credential, HeaderError, Scope};
 use crate::api::answer::protect;
 use crate::api::auth::authorize;
 use crate::api::error::ApiError;
+use crate::api::protocol::Protocol;
 use crate::api::query::{NoQuery, query};
 use crate::api::receive::setting_body;
-use crate::api::route::{Endpoint, ROUTES, Route};
+use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
-use crate::api::{connections, events, ingest, keys, metrics, operate, sources, trail, tree};
+use crate::api::{
+    connections, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf, trail, tree,
+};
+use crate::intake::bulk::Verb;
 
 /// The address that connected; the server puts it into every request.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +48,14 @@ impl Asked {
     /// The one part of the path that the route leaves open, decoded.
     pub async fn path_part(&mut self) -> Result<String, ApiError> {
         let path = Path::<String>::from_request_parts(&mut self.parts, &()).await;
-        path.map(|Path(part)| part)
-            .map_err(|_| ApiError::not_found("no_such_route", "the path is not text: see /openapi.json for the paths there are"))
+        path.map(|Path(part)| part).map_err(|_| not_text())
+    }
+
+    /// The parts of the path with these names, decoded; none for one that the route does not have.
+    pub async fn path_parts<const N: usize>(&mut self, names: [&str; N]) -> Result<[Option<Box<str>>; N], ApiError> {
+        let path = Path::<Vec<(String, String)>>::from_request_parts(&mut self.parts, &()).await;
+        let Path(parts) = path.map_err(|_| not_text())?;
+        Ok(names.map(|name| parts.iter().find(|(known, _)| known == name).map(|(_, part)| part.as_str().into())))
     }
 
     /// Checks that the request says nothing beyond its path.
@@ -66,6 +76,10 @@ impl Asked {
     }
 }
 
+fn not_text() -> ApiError {
+    ApiError::not_found("no_such_route", "the path is not text: see /openapi.json for the paths there are")
+}
+
 fn parse_setting<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body)
         .map_err(|why| ApiError::bad_request("body_invalid", format!("the body is not the JSON expected here: {why}; see /openapi.json")))
@@ -84,15 +98,17 @@ fn method_router(route: &'static Route) -> MethodRouter<Arc<Api>> {
     // The table holds only methods that axum routes; a test walks all of it.
     let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::TRACE);
     on(filter, move |axum::extract::State(api): axum::extract::State<Arc<Api>>, request: Request| async move {
+        let protocol = Protocol::of(route.endpoint, request.headers());
         let answer = dispatch(&api, route, request).await;
-        finish(&api, Some(route.endpoint), answer)
+        finish(&api, Some(route.endpoint), protocol, answer)
     })
 }
 
 async fn dispatch(api: &Arc<Api>, route: &'static Route, request: Request) -> Result<Response, ApiError> {
     let caller = authorize(api, route.needs, request.headers())?;
+    // What brings events is charged by the event.
     if let Some(caller) = &caller
-        && route.endpoint != Endpoint::AppendEvents
+        && route.needs != Needs::Key(Scope::Ingest)
     {
         api.spend(caller.key_id(), 1)?;
     }
@@ -125,23 +141,44 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::Ready, _) => operate::ready(api),
         (Endpoint::Metrics, _) => metrics::page(api),
         (Endpoint::OpenApi, _) => Ok(operate::openapi()),
+        (Endpoint::HecHealth, _) => Ok(hec::health(api)),
+        (Endpoint::HookChallenge, _) => hook::challenge(api, asked).await,
+        (Endpoint::Hook, _) => hook::receive(api, asked).await,
+        (Endpoint::SecurityEvents, _) => ssf::receive(api, asked).await,
+        (endpoint, Some(caller)) => shipped(api, caller, endpoint, asked).await,
         // The table gives each of these a need that is met by a caller only.
-        (
-            Endpoint::AppendEvents
-            | Endpoint::SetPublic
-            | Endpoint::RotateKey
-            | Endpoint::SetSource
-            | Endpoint::SetConnection
-            | Endpoint::RemoveConnection
-            | Endpoint::CreateKey
-            | Endpoint::RevokeKey,
-            None,
-        ) => Err(HeaderError::Missing.into()),
+        (_, None) => Err(HeaderError::Missing.into()),
     }
 }
 
-fn finish(api: &Api, endpoint: Option<Endpoint>, answer: Result<Response, ApiError>) -> Response {
-    let mut response = answer.unwrap_or_else(ApiError::into_response);
+/// What shippers send and ask, each in a protocol of its own.
+async fn shipped(api: &Arc<Api>, caller: &Credential, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
+    match endpoint {
+        Endpoint::HecEvents => hec::events(api, caller, asked).await,
+        Endpoint::HecRaw => hec::raw(api, caller, asked).await,
+        Endpoint::HecAck => hec::ack(api, caller, asked).await,
+        Endpoint::ElasticBulk => elastic::bulk(api, caller, asked).await,
+        Endpoint::ElasticIndex => elastic::document(api, caller, Verb::Index, asked).await,
+        Endpoint::ElasticCreate => elastic::document(api, caller, Verb::Create, asked).await,
+        Endpoint::ElasticInfo | Endpoint::ElasticSetting | Endpoint::ElasticAsked => {
+            api.spend(caller.key_id(), 1)?;
+            Ok(match endpoint {
+                Endpoint::ElasticInfo => elastic::info(api),
+                Endpoint::ElasticSetting => elastic::setting(),
+                _ => elastic::asked(asked.parts.uri.path()),
+            })
+        }
+        Endpoint::OtlpLogs => otlp::logs(api, caller, asked).await,
+        Endpoint::OtlpGrpc => grpc::export(api, caller, asked).await,
+        Endpoint::KubernetesAudit => kubernetes::receive(api, caller, asked).await,
+        // All others are matched above.
+        _ => Err(ApiError::lost_task()),
+    }
+}
+
+fn finish(api: &Api, endpoint: Option<Endpoint>, protocol: Protocol, answer: Result<Response, ApiError>) -> Response {
+    let mut response = answer.unwrap_or_else(|why| protocol.refuse(why));
+    protocol.mark(&mut response);
     protect(response.headers_mut());
     api.metrics.answered(endpoint, response.status());
     response
@@ -151,11 +188,12 @@ async fn not_found(axum::extract::State(api): axum::extract::State<Arc<Api>>) ->
     finish(
         &api,
         None,
+        Protocol::Own,
         Err(ApiError::not_found("no_such_route", "there is nothing at this path: see /openapi.json for the paths there are")),
     )
 }
 
 async fn wrong_method(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
     let message = "this path does not have this method: see the header `Allow`, and /openapi.json";
-    finish(&api, None, Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)))
+    finish(&api, None, Protocol::Own, Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)))
 }

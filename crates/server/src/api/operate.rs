@@ -83,7 +83,7 @@ mod tests {
             let security = operation["security"].as_array().expect(path);
             let expected = match route.needs {
                 Needs::Nothing => 0,
-                Needs::Key(_) => 1,
+                Needs::Key(_) | Needs::Proof => 1,
                 Needs::ReadUnlessPublic => 2,
             };
             assert_eq!(security.len(), expected, "{method} {path}");

@@ -14,7 +14,7 @@ use crate::api::error::ApiError;
 use crate::api::limits::{ApiLimits, SETTING_BYTES_MAX};
 use crate::api::state::{Held, Memory};
 use crate::intake::limits::BodyLimits;
-use crate::intake::{BodyDecoder, Encoding};
+use crate::intake::{BodyDecoder, BodyError, Encoding};
 
 /// A body and the memory it holds.
 #[derive(Debug)]
@@ -48,6 +48,16 @@ pub async fn events_body(body: Body, headers: &HeaderMap, limits: &ApiLimits, me
         decoder.expect(length)?;
     }
     receive(body, decoder, memory.hold(), limits).await
+}
+
+/// Decodes a message that stood inside a body, compressed on its own.
+///
+/// # Errors
+/// Undecodable or too large.
+pub fn message(framed: Bytes, encoding: Encoding, limits: &ApiLimits) -> Result<Bytes, BodyError> {
+    let mut decoder = BodyDecoder::new(encoding, limits.body);
+    decoder.push(framed)?;
+    decoder.finish()
 }
 
 /// Reads a small JSON body that configures something.

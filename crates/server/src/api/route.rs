@@ -13,6 +13,8 @@ pub enum Needs {
     Key(Scope),
     /// A key with the scope `read`, unless the trail is public.
     ReadUnlessPublic,
+    /// Proof that the request is from the vendor of the connection it names; the handler checks it.
+    Proof,
 }
 
 /// What a route does.
@@ -43,6 +45,22 @@ pub enum Endpoint {
     Ready,
     Metrics,
     OpenApi,
+    HecEvents,
+    HecRaw,
+    HecHealth,
+    HecAck,
+    ElasticInfo,
+    ElasticBulk,
+    ElasticIndex,
+    ElasticCreate,
+    ElasticSetting,
+    ElasticAsked,
+    OtlpLogs,
+    OtlpGrpc,
+    HookChallenge,
+    Hook,
+    SecurityEvents,
+    KubernetesAudit,
 }
 
 /// One route.
@@ -64,11 +82,12 @@ const fn route(endpoint: Endpoint, method: Method, path: &'static str, needs: Ne
 
 const READ: Needs = Needs::Key(Scope::Read);
 const ADMIN: Needs = Needs::Key(Scope::Admin);
+const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 24] = [
-    route(Endpoint::AppendEvents, Method::POST, "/v1/events", Needs::Key(Scope::Ingest)),
+pub static ROUTES: [Route; 66] = [
+    route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
     route(Endpoint::GetEventRaw, Method::GET, "/v1/events/{index}/raw", READ),
@@ -92,4 +111,47 @@ pub static ROUTES: [Route; 24] = [
     route(Endpoint::Ready, Method::GET, "/readyz", Needs::Nothing),
     route(Endpoint::Metrics, Method::GET, "/metrics", READ),
     route(Endpoint::OpenApi, Method::GET, "/openapi.json", Needs::Nothing),
+    // Shippers, each in the protocol it knows.
+    route(Endpoint::HecEvents, Method::POST, "/services/collector", INGEST),
+    route(Endpoint::HecEvents, Method::POST, "/services/collector/event", INGEST),
+    route(Endpoint::HecEvents, Method::POST, "/services/collector/event/1.0", INGEST),
+    route(Endpoint::HecRaw, Method::POST, "/services/collector/raw", INGEST),
+    route(Endpoint::HecRaw, Method::POST, "/services/collector/raw/1.0", INGEST),
+    route(Endpoint::HecHealth, Method::GET, "/services/collector/health", Needs::Nothing),
+    route(Endpoint::HecHealth, Method::GET, "/services/collector/health/1.0", Needs::Nothing),
+    route(Endpoint::HecAck, Method::POST, "/services/collector/ack", INGEST),
+    route(Endpoint::ElasticInfo, Method::GET, "/", INGEST),
+    route(Endpoint::ElasticBulk, Method::POST, "/_bulk", INGEST),
+    route(Endpoint::ElasticBulk, Method::POST, "/{index}/_bulk", INGEST),
+    route(Endpoint::ElasticBulk, Method::PUT, "/_bulk", INGEST),
+    route(Endpoint::ElasticBulk, Method::PUT, "/{index}/_bulk", INGEST),
+    route(Endpoint::ElasticIndex, Method::POST, "/{index}/_doc", INGEST),
+    route(Endpoint::ElasticIndex, Method::POST, "/{index}/_doc/{id}", INGEST),
+    route(Endpoint::ElasticCreate, Method::POST, "/{index}/_create/{id}", INGEST),
+    route(Endpoint::ElasticIndex, Method::PUT, "/{index}/_doc/{id}", INGEST),
+    route(Endpoint::ElasticCreate, Method::PUT, "/{index}/_create/{id}", INGEST),
+    route(Endpoint::ElasticSetting, Method::PUT, "/_index_template/{name}", INGEST),
+    route(Endpoint::ElasticSetting, Method::PUT, "/_component_template/{name}", INGEST),
+    route(Endpoint::ElasticSetting, Method::PUT, "/_template/{name}", INGEST),
+    route(Endpoint::ElasticSetting, Method::PUT, "/_ilm/policy/{name}", INGEST),
+    route(Endpoint::ElasticSetting, Method::PUT, "/_ingest/pipeline/{name}", INGEST),
+    route(Endpoint::ElasticSetting, Method::PUT, "/_data_stream/{name}", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_index_template/{name}", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_component_template/{name}", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_template/{name}", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_ilm/policy/{name}", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_ingest/pipeline/{name}", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_data_stream/{name}", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_license", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_xpack", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_cluster/health", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_nodes", INGEST),
+    route(Endpoint::ElasticAsked, Method::GET, "/_nodes/{what}", INGEST),
+    route(Endpoint::OtlpLogs, Method::POST, "/v1/logs", INGEST),
+    route(Endpoint::OtlpGrpc, Method::POST, "/opentelemetry.proto.collector.logs.v1.LogsService/Export", INGEST),
+    route(Endpoint::HookChallenge, Method::GET, "/v1/hooks/{connection}", Needs::Proof),
+    route(Endpoint::Hook, Method::POST, "/v1/hooks/{connection}", Needs::Proof),
+    route(Endpoint::SecurityEvents, Method::POST, "/v1/ssf/{connection}", Needs::Proof),
+    route(Endpoint::KubernetesAudit, Method::POST, "/v1/k8s", INGEST),
+    route(Endpoint::KubernetesAudit, Method::POST, "/v1/k8s/{source}", INGEST),
 ];

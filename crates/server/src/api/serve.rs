@@ -1,11 +1,12 @@
 //! The server loop: connections with limits and deadlines, TLS, and an end that answers what it began.
 
+mod http2;
 mod stall;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,6 +26,7 @@ use tracing::{debug, info, warn};
 
 use crate::api::dispatch::{Peer, router};
 use crate::api::limits::{ApiLimits, HEADER_BYTES_MAX, HEADERS_MAX};
+use crate::api::serve::http2::Version;
 use crate::api::serve::stall::Stalling;
 use crate::api::state::{Api, ApiState};
 
@@ -104,7 +106,7 @@ impl Server {
         tokio::spawn(async move {
             match tls {
                 Some(tls) => connection.run_tls(tls, stream).await,
-                None => connection.run(stream).await,
+                None => connection.run_plain(stream).await,
             }
         });
     }
@@ -130,24 +132,48 @@ struct Connection {
 impl Connection {
     async fn run_tls(self, tls: TlsAcceptor, stream: TcpStream) {
         match tokio::time::timeout(self.api.limits.handshake_timeout, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.run(stream).await,
+            Ok(Ok(stream)) => {
+                let version = http2::agreed(stream.get_ref().1.alpn_protocol());
+                self.run(stream, version).await;
+            }
             Ok(Err(why)) => debug!(%why, "a TLS handshake failed"),
             Err(_) => debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    /// Without TLS the first bytes say which version it is.
+    async fn run_plain(self, stream: TcpStream) {
+        match tokio::time::timeout(self.api.limits.head_timeout, http2::spoken(&stream)).await {
+            Ok(Ok(version)) => self.run(stream, version).await,
+            Ok(Err(why)) => debug!(%why, "a connection ended early"),
+            Err(_) => debug!("a connection said nothing"),
+        }
+    }
+
+    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, version: Version) {
         let Self { router, api, peer, watcher, place } = self;
         api.metrics.connections.inc();
+        let asked = Arc::new(AtomicBool::new(false));
+        let has_asked = Arc::clone(&asked);
         let service = service_fn(move |request: Request<Incoming>| {
+            has_asked.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
             let mut router = router.clone();
             async move { router.call(request).await }
         });
         let io = TokioIo::new(Stalling::new(stream, api.limits.stall_timeout));
-        let connection = http(&api.limits).serve_connection(io, service);
-        if let Err(why) = watcher.watch(connection).await {
+        let ended = match version {
+            Version::Http1 => watcher.watch(http(&api.limits).serve_connection(io, service)).await,
+            Version::Http2 => {
+                let connection = watcher.watch(http2::builder(&api.limits).serve_connection(io, service));
+                tokio::select! {
+                    ended = connection => ended,
+                    () = http2::silent(&asked, api.limits.head_timeout) => Ok(()),
+                }
+            }
+        };
+        if let Err(why) = ended {
             debug!(%why, "a connection ended early");
         }
         api.metrics.connections.dec();

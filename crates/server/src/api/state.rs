@@ -7,10 +7,13 @@ use tokio::sync::Semaphore;
 
 use crate::access::{KeyId, RateLimit, RetryAfter};
 use crate::api::error::ApiError;
+use crate::api::hec::Acks;
+use crate::api::issuer_keys::IssuerKeys;
 use crate::api::limits::{ApiLimits, READS_MAX};
 use crate::api::metrics::ApiMetrics;
 use crate::clock::Clock;
 use crate::door::Admission;
+use crate::door::secret::Secrets;
 use crate::intake::SourceName;
 use crate::store::trail::Trail;
 
@@ -19,15 +22,21 @@ use crate::store::trail::Trail;
 pub struct ApiState(pub(crate) Arc<Api>);
 
 impl ApiState {
-    /// The API of `trail`.
+    /// The API of `trail`, whose webhooks have no secrets.
     #[must_use]
     pub fn new(trail: Arc<Trail>, limits: ApiLimits, clock: Clock) -> Self {
         Self::of(Arc::new(Admission::new(trail, clock)), limits)
     }
 
-    /// The API beside other doors: all of them share one way in.
+    /// The API beside other doors: all of them share one way in. Its webhooks have no secrets.
     #[must_use]
     pub fn of(admission: Arc<Admission>, limits: ApiLimits) -> Self {
+        Self::with_secrets(admission, limits, None)
+    }
+
+    /// As [`ApiState::of`], with the secrets that webhooks are proven by.
+    #[must_use]
+    pub fn with_secrets(admission: Arc<Admission>, limits: ApiLimits, secrets: Option<Secrets>) -> Self {
         let (trail, clock) = (Arc::clone(admission.trail()), admission.clock().clone());
         let rates = RateLimit::new(limits.events_per_second, limits.events_burst, limits.keys_tracked);
         let metrics = ApiMetrics::new(trail.log(), admission.metrics());
@@ -35,6 +44,9 @@ impl ApiState {
             metrics,
             admission,
             rates: Mutex::new(rates),
+            hec_acks: Acks::default(),
+            issuer_keys: IssuerKeys::default(),
+            secrets,
             memory: Arc::new(Memory { used: AtomicUsize::new(0), limit: limits.bodies_bytes }),
             reads: Arc::new(Semaphore::new(READS_MAX)),
             draining: AtomicBool::new(false),
@@ -65,6 +77,11 @@ pub(crate) struct Api {
     pub clock: Clock,
     pub metrics: ApiMetrics,
     pub admission: Arc<Admission>,
+    pub hec_acks: Acks,
+    /// Keys of those who sign tokens.
+    pub issuer_keys: IssuerKeys,
+    /// Where webhooks find their secrets.
+    pub secrets: Option<Secrets>,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
     pub draining: AtomicBool,

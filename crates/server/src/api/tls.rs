@@ -48,6 +48,7 @@ pub fn tls_from_pem(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsEr
     let key = PrivateKeyDer::from_pem_file(key).map_err(|why| TlsError::Key { path: key.to_owned(), why: why.to_string() })?;
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions()?;
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // gRPC comes over HTTP/2 alone.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -22,6 +22,7 @@ use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
 use crate::door::Admission;
+use crate::door::secret::Secrets;
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
 
@@ -128,7 +129,7 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         }
         out.flush()?;
         let admission = Arc::new(Admission::knowing(Arc::clone(trail), Clock::system(), catalog));
-        let state = ApiState::of(admission, ApiLimits::default());
+        let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
         api::serve(listener, tls, state, stop).await?;
         Ok(())
     })

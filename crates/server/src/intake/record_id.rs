@@ -88,7 +88,7 @@ fn id_value(value: &[u8]) -> Option<RecordId<'_>> {
     (1..=RECORD_ID_BYTES_MAX).contains(&id.len()).then_some(RecordId(id))
 }
 
-fn unescape(quoted: &[u8]) -> Option<Cow<'_, str>> {
+pub(super) fn unescape(quoted: &[u8]) -> Option<Cow<'_, str>> {
     if quoted.contains(&b'\\') {
         // A lone surrogate stands for no character: no id.
         return serde_json::from_slice(quoted).ok().map(Cow::Owned);

@@ -369,7 +369,7 @@ fn text_lines(body: &[u8]) -> Result<Decoded, ShapeError> {
 }
 
 /// The lines of `body`, without LF or CRLF.
-fn lines(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn lines(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     let mut ends = memchr::memchr_iter(b'\n', body);
     std::iter::from_fn(move || {
@@ -391,7 +391,7 @@ fn lines(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-fn event(body: &[u8], range: Range<usize>, line: u32, json: bool) -> Result<RawEvent, ShapeError> {
+pub(super) fn event(body: &[u8], range: Range<usize>, line: u32, json: bool) -> Result<RawEvent, ShapeError> {
     let (start, len) = narrow(&range)?;
     if range.len() <= EVENT_BYTES_MAX {
         return Ok(RawEvent { start, len, line, json, truncated: None });
@@ -405,7 +405,7 @@ fn event(body: &[u8], range: Range<usize>, line: u32, json: bool) -> Result<RawE
 }
 
 /// `decode` has made sure that every index fits.
-fn narrow(range: &Range<usize>) -> Result<(u32, u32), ShapeError> {
+pub(super) fn narrow(range: &Range<usize>) -> Result<(u32, u32), ShapeError> {
     match (u32::try_from(range.start), u32::try_from(range.len())) {
         (Ok(start), Ok(len)) => Ok((start, len)),
         _ => Err(ShapeError::TooLarge),

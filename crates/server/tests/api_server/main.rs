@@ -12,11 +12,17 @@
 mod access;
 mod client;
 mod connections;
+mod elastic;
+mod hec;
+mod hooks;
 mod ingest;
 mod keys;
+mod kubernetes;
 mod lifecycle;
 mod limits;
 mod operate;
+mod otlp;
 mod reads;
 mod server;
+mod ssf;
 mod tree;

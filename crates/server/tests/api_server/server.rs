@@ -7,6 +7,8 @@ use evidence::act::{KeyAct, Scope};
 use indelible::access::Token;
 use indelible::api::{ApiLimits, ApiState, serve};
 use indelible::clock::{Clock, random};
+use indelible::door::Admission;
+use indelible::door::secret::{SECRETS_DIR, Secrets};
 use indelible::log::intent::Intent;
 use indelible::store::media::Media;
 use indelible::store::media::disk::Disk;
@@ -29,6 +31,8 @@ pub struct Server {
     serving: Option<JoinHandle<std::io::Result<()>>>,
     runtime: Runtime,
     _dir: Option<TempDir>,
+    /// Where connections find their secrets.
+    secrets: TempDir,
 }
 
 /// How a test's server differs from the ordinary one.
@@ -69,11 +73,13 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let state = ApiState::new(Arc::clone(&trail), setup.limits, clock);
+        let secrets = TempDir::new().unwrap();
+        let admission = Arc::new(Admission::new(Arc::clone(&trail), clock));
+        let state = ApiState::with_secrets(admission, setup.limits, Some(Secrets::of(secrets.path())));
         let serving = runtime.spawn(serve(listener, setup.tls, state, async {
             let _ = stopped.await;
         }));
-        Self { address, trail, admin, stop: Some(stop), serving: Some(serving), runtime, _dir: dir }
+        Self { address, trail, admin, stop: Some(stop), serving: Some(serving), runtime, _dir: dir, secrets }
     }
 
     /// A key made behind the API's back.
@@ -96,6 +102,22 @@ impl Server {
 
     pub fn post(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
         self.send(Ask::new("POST", path).key(&self.admin).body(body))
+    }
+
+    /// Sets a connection whose source is `from-NAME`.
+    pub fn connect(&self, name: &str, kind: &str, settings: Value, secrets: Value) {
+        let body = json!({ "kind": kind, "source": format!("from-{name}"), "settings": settings, "secrets": secrets });
+        let ask = Ask::new("PUT", &format!("/v1/connections/{name}")).key(&self.admin);
+        self.send(ask.body(body.to_string())).expect(200);
+    }
+
+    /// Writes what `file:NAME` stands for.
+    pub fn write_secret(&self, name: &str, secret: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.secrets.path().join(SECRETS_DIR).join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, secret).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// Sends events of `test`; the answer has this status.
@@ -128,6 +150,23 @@ impl Server {
     pub fn wait(&mut self) {
         let serving = self.serving.take().unwrap();
         self.runtime.block_on(serving).unwrap().unwrap();
+    }
+
+    /// Raw bytes, source and door of every event the trail holds, in order.
+    pub fn kept(&self) -> Vec<(String, String, String)> {
+        let size = self.trail.view().size;
+        let entries = self.trail.reader().entries(0, size as usize).unwrap();
+        let events = entries.iter().filter(|entry| entry.leaf.kind == evidence::leaf::Kind::Event);
+        let shown = |entry: &indelible::store::read::StoredEntry| {
+            let facts = evidence::envelope::Facts::parse(&entry.facts).unwrap();
+            (String::from_utf8_lossy(&entry.raw).into_owned(), facts.source, facts.door)
+        };
+        events.map(|entry| shown(entry)).collect()
+    }
+
+    /// Raw bytes of every event the trail holds, in order.
+    pub fn raws(&self) -> Vec<String> {
+        self.kept().into_iter().map(|(raw, _, _)| raw).collect()
     }
 
     /// Every record the trail holds, newest last.
