@@ -20,7 +20,8 @@ pub fn map(data: &[u8]) {
         let map = || CATALOG.map(raw, name, 1_767_225_600_000, &mut Scratch::default());
         let mapped = map();
         assert_eq!(mapped, map(), "the same bytes, twice");
-        let event: Value = serde_json::from_str(&mapped.ocsf).unwrap_or_else(|why| panic!("{name:?}: {why}: {}", mapped.ocsf));
+        let event: Value =
+            serde_json::from_slice(&mapped.ocsf).unwrap_or_else(|why| panic!("{name:?}: {why}: {}", String::from_utf8_lossy(&mapped.ocsf)));
         let faults = ocsf::check(&event);
         assert!(faults.is_empty(), "{name:?}: {faults:?}\n{event:#}");
         assert!(mapped.unmapped <= mapped.values, "{name:?}");

@@ -155,7 +155,7 @@ impl EntryJson {
                 kind: mapped.kind,
                 map: mapped.version,
                 identity: Identities { actor: mapped.actor, target: mapped.target },
-                ocsf: value(mapped.ocsf.as_bytes()),
+                ocsf: value(&mapped.ocsf),
             });
         }
         self

@@ -8,7 +8,7 @@ use crate::intake::tape::{NodeKind, Tape};
 use crate::source::compile::{MapError, compile};
 use crate::source::evaluate::Context;
 use crate::source::kind::{Decoder, Kind};
-use crate::source::map::{Mapped, Scratch, as_json, unreadable};
+use crate::source::map::{Mapped, Scratch, as_json, as_text, unreadable};
 use crate::source::value::{Document, Value};
 
 include!(concat!(env!("OUT_DIR"), "/built_in_sources.rs"));
@@ -206,7 +206,7 @@ impl Catalog {
     /// The best of `kinds` and the record it was recognised in, which may stand in a shipper's envelope.
     #[must_use]
     pub fn best<'r>(&self, raw: &'r [u8], deep: usize, kinds: &[Arc<Kind>]) -> Option<(Recognised, Cow<'r, str>)> {
-        let text = String::from_utf8_lossy(raw);
+        let text = as_text(raw);
         let mut forms = Forms::new(&text);
         let mut best: Option<Recognised> = None;
         for kind in kinds {
@@ -269,7 +269,7 @@ fn items(context: &Context<'_, '_>, path: &crate::source::expression::Path) -> O
 
 /// Whether any rule of the kind recognises the record as it stands.
 fn looks_like(kind: &Kind, raw: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(raw);
+    let text = as_text(raw);
     Forms::new(&text).certainty(kind) > 0
 }
 

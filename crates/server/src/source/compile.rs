@@ -275,12 +275,7 @@ fn class_program(spec: &MapSpec, class_spec: &spec::ClassSpec, at: &str, record:
         required: class.attributes.iter().filter(|(_, a)| a.is_required() && a.profiles.is_empty()).map(|(name, _)| name.clone()).collect(),
         at_least_one: class.constraints.at_least_one.clone(),
         just_one: class.constraints.just_one.clone(),
-        profiles: class
-            .attributes
-            .iter()
-            .filter(|(_, a)| !a.profiles.is_empty())
-            .map(|(name, a)| (name.clone(), a.profiles.clone()))
-            .collect(),
+        profiles: class.attributes.iter().filter_map(|(name, a)| Some((name.clone(), a.profiles.first()?.clone()))).collect(),
         actor: person(&roots, "actor.user"),
         user: person(&roots, "user"),
         tree: roots,

@@ -403,7 +403,7 @@ impl<'w, 'd> Writer<'w, 'd> {
             Some((number, caption)) => (*number, caption.as_str()),
             None => (99, text.as_ref()),
         };
-        self.out.extend_from_slice(number.to_string().as_bytes());
+        write_integer(number, &mut self.out);
         if let Some(sibling) = &leaf.sibling {
             self.begin(sibling);
             write_string(caption, &mut self.out);
@@ -442,6 +442,25 @@ impl Out {
             Self::Each { .. } => {}
         }
     }
+}
+
+/// Writes a whole number in decimal digits.
+pub fn write_integer(number: i64, out: &mut Vec<u8>) {
+    let (mut digits, mut at, mut rest) = ([0_u8; 20], 20, number.unsigned_abs());
+    loop {
+        at -= 1;
+        if let Some(digit) = digits.get_mut(at) {
+            *digit = b'0' + (rest % 10) as u8;
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
 }
 
 /// Writes a value as JSON.

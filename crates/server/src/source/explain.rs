@@ -65,7 +65,7 @@ pub fn explain(catalog: &Catalog, raw: &[u8], kind: Option<&str>, received_at: i
     let name = kind.map(str::to_owned).or_else(|| recognised.as_ref().map(|found| found.kind.name.clone()));
     let mut scratch = Scratch::default();
     let mapped = catalog.map(raw, name.as_deref(), received_at, &mut scratch);
-    let ocsf: serde_json::Value = serde_json::from_str(&mapped.ocsf).unwrap_or_default();
+    let ocsf: serde_json::Value = serde_json::from_slice(&mapped.ocsf).unwrap_or_default();
     let mut fields = Vec::new();
     if let Some(kind) = name.as_deref().and_then(|name| catalog.kind(name)) {
         let inner = catalog.best(raw, 2, std::slice::from_ref(kind)).map(|(_, text)| text.into_owned().into_bytes());

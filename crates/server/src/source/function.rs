@@ -59,7 +59,7 @@ fn one<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<V
         },
         Function::Map(table) => {
             let table = reading.tables.get(table)?;
-            let found = table.get(text.as_ref()).or_else(|| table.get(&text.to_lowercase())).or_else(|| table.get("*"))?;
+            let found = lookup(table, &text).or_else(|| table.get("*"))?;
             Value::text(found.clone())
         }
         Function::Match(regex) => {
@@ -72,6 +72,15 @@ fn one<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<V
         Function::Text => return (!matches!(value, Value::Json(_))).then(|| value.clone()),
         Function::Join(_) | Function::Count | Function::Keys | Function::Words | Function::Split(_) => return Some(value.clone()),
     })
+}
+
+/// Tables are small: a walk with a comparison by length first beats hashing and lowering the text.
+fn lookup<'t>(table: &'t std::collections::HashMap<String, String>, text: &str) -> Option<&'t String> {
+    const WALKED_MAX: usize = 24;
+    if table.len() <= WALKED_MAX {
+        return table.iter().find(|(key, _)| key.len() == text.len() && key.eq_ignore_ascii_case(text)).map(|(_, value)| value);
+    }
+    table.get(text).or_else(|| table.get(&text.to_lowercase()))
 }
 
 /// Four decimal numbers without leading zeros: passes through as it stands.

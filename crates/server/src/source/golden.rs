@@ -41,7 +41,7 @@ pub fn result(catalog: &Catalog, raw: &[u8], scratch: &mut Scratch) -> Value {
             identity.insert(name.into(), value.into());
         }
     }
-    let ocsf: Value = serde_json::from_str(&mapped.ocsf).unwrap_or(Value::Null);
+    let ocsf: Value = serde_json::from_slice(&mapped.ocsf).unwrap_or(Value::Null);
     json!({
         "kind": kind.unwrap_or_else(|| "unknown".into()),
         "certainty": recognised.map_or(0, |found| found.certainty),

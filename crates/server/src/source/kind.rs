@@ -173,8 +173,8 @@ pub struct ClassProgram {
     pub at_least_one: Vec<String>,
     /// Exactly one of these must be there.
     pub just_one: Vec<String>,
-    /// Attributes that need a profile.
-    pub profiles: HashMap<String, Vec<String>>,
+    /// Attributes that need a profile, and which.
+    pub profiles: Vec<(String, String)>,
     /// Everything else.
     pub tree: Vec<Out>,
     /// Members of the record that are read.
@@ -202,7 +202,7 @@ impl ClassProgram {
             required: Vec::new(),
             at_least_one: Vec::new(),
             just_one: Vec::new(),
-            profiles: HashMap::new(),
+            profiles: Vec::new(),
             tree: Vec::new(),
             read: Read::default(),
             read_with_text: Read::default(),

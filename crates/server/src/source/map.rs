@@ -7,7 +7,7 @@ use evidence::canonical_json::write_string;
 use crate::intake::limits::RECORD_ID_BYTES_MAX;
 use crate::intake::tape::{NodeKind, Tape};
 use crate::ocsf::OCSF_VERSION;
-use crate::source::emit::{Object, Out, Writer};
+use crate::source::emit::{Object, Out, Writer, write_integer};
 use crate::source::evaluate::{Context, NOWHERE};
 use crate::source::expression::Expression;
 use crate::source::identity::{canonical, default_of};
@@ -23,8 +23,8 @@ pub struct Mapped {
     pub kind: String,
     /// Version of that kind's map.
     pub version: u32,
-    /// The OCSF event, JSON.
-    pub ocsf: String,
+    /// The OCSF event: JSON in UTF-8, since everything in it is a text or a piece of one cut at its members.
+    pub ocsf: Vec<u8>,
     /// When it happened, ms; `None` when the record does not say.
     pub time_ms: Option<i64>,
     /// The record's own id.
@@ -50,6 +50,15 @@ pub struct Mapped {
 pub struct Scratch {
     tape: Tape,
     places: Vec<u32>,
+}
+
+/// A record's bytes as text; what is not UTF-8 becomes U+FFFD.
+#[must_use]
+pub fn as_text(raw: &[u8]) -> Cow<'_, str> {
+    match simdutf8::basic::from_utf8(raw) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(raw),
+    }
 }
 
 /// A record as JSON; owned when it had to be made.
@@ -105,7 +114,7 @@ impl Kind {
     }
 
     fn with_context(&self, raw: &[u8], scratch: &mut Scratch, see: &mut dyn FnMut(Context<'_, '_>)) {
-        let text = String::from_utf8_lossy(raw);
+        let text = as_text(raw);
         let text = text.trim_start_matches('\u{feff}');
         let Some(mut json) = as_json(&self.decoders, text, &mut scratch.tape) else { return };
         let (captures, merged) = {
@@ -188,10 +197,10 @@ impl Kind {
 }
 
 /// The record itself, if it is a valid event.
-fn valid_ocsf(raw: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(raw).ok()?.trim();
-    let event = serde_json::from_str(text).ok()?;
-    crate::ocsf::check(&event).is_empty().then(|| text.to_owned())
+fn valid_ocsf(raw: &[u8]) -> Option<Vec<u8>> {
+    let raw = raw.trim_ascii();
+    let event = serde_json::from_slice(raw).ok()?;
+    crate::ocsf::check(&event).is_empty().then(|| raw.to_vec())
 }
 
 /// A record that no decoder of its kind takes, or of no kind: a Base Event that keeps the text.
@@ -216,7 +225,7 @@ pub fn unreadable(raw: &[u8], received_at: i64, kind: &str) -> Mapped {
         1
     };
     out.push(b'}');
-    Mapped { kind: kind.to_owned(), ocsf: String::from_utf8(out).unwrap_or_default(), values, unmapped: values, ..Mapped::default() }
+    Mapped { kind: kind.to_owned(), ocsf: out, values, unmapped: values, ..Mapped::default() }
 }
 
 /// One record, read by its kind.
@@ -322,8 +331,7 @@ impl<'c, 'd> Reader<'c, 'd> {
         Mapped {
             kind: self.kind.name.clone(),
             version: self.kind.version,
-            // Everything written is UTF-8: texts, and pieces of a text cut at its own members.
-            ocsf: String::from_utf8(std::mem::take(&mut writer.out)).unwrap_or_default(),
+            ocsf: std::mem::take(&mut writer.out),
             time_ms: time.map(|(_, ms)| ms),
             id,
             sequence: first(&self.context, &record.sequence).and_then(|value| value.as_text().parse().ok()),
@@ -347,10 +355,13 @@ impl<'c, 'd> Reader<'c, 'd> {
         let status = status.or(if given("status_id") { None } else { Some(&unknown) });
         for (name, number) in [("severity", severity), ("status", status)] {
             if let Some((number, caption)) = number {
-                writer.out.extend_from_slice(format!(",\"{name}\":\"{caption}\",\"{name}_id\":{number}").as_bytes());
+                let pieces = [",\"", name, "\":\"", caption, "\",\"", name, "_id\":"];
+                pieces.iter().for_each(|piece| writer.out.extend_from_slice(piece.as_bytes()));
+                write_integer(*number, &mut writer.out);
             }
         }
-        writer.out.extend_from_slice(format!(",\"time\":{time_ms}").as_bytes());
+        writer.out.extend_from_slice(b",\"time\":");
+        write_integer(time_ms, &mut writer.out);
     }
 
     /// The mapped attributes, and what the class asks for beside them. Returns the names written.
@@ -372,7 +383,7 @@ impl<'c, 'd> Reader<'c, 'd> {
                 }
             };
             // Outside its own class an API call needs the cloud it belongs to.
-            let homeless = name == "api" && self.class.profiles.contains_key("api") && !written.contains(&"cloud");
+            let homeless = name == "api" && self.class.profiles.iter().any(|(of, _)| of == "api") && !written.contains(&"cloud");
             if !taken && homeless {
                 writer.set_aside(out);
             } else if !taken && writer.write(out) {
@@ -418,20 +429,29 @@ impl<'c, 'd> Reader<'c, 'd> {
         let time = time.map(Value::as_text);
         for (name, text) in [("event_code", self.action.as_deref()), ("original_time", time.as_deref()), ("uid", id)] {
             if let Some(text) = text.filter(|_| !own.contains(&name)) {
-                writer.begin(format!("\"{name}\":").as_bytes());
+                writer.begin(b"\"");
+                writer.out.extend_from_slice(name.as_bytes());
+                writer.out.extend_from_slice(b"\":");
                 write_string(text, &mut writer.out);
             }
         }
         writer.begin(b"\"product\":");
         writer.out.extend_from_slice(&self.kind.product);
-        let mut profiles: Vec<&str> =
-            written.iter().filter_map(|name| self.class.profiles.get(*name)?.first()).map(String::as_str).collect();
+        let needed = self.class.profiles.iter().filter(|(of, _)| written.contains(&of.as_str()));
+        let mut profiles: Vec<&str> = needed.map(|(_, profile)| profile.as_str()).collect();
         profiles.sort_unstable();
         profiles.dedup();
         if !profiles.is_empty() {
-            writer.out.extend_from_slice(format!(",\"profiles\":{}", serde_json::Value::from(profiles)).as_bytes());
+            writer.out.extend_from_slice(b",\"profiles\":[");
+            for profile in profiles {
+                writer.begin(b"");
+                write_string(profile, &mut writer.out);
+            }
+            writer.out.push(b']');
         }
-        writer.out.extend_from_slice(format!(",\"version\":\"{OCSF_VERSION}\"}}").as_bytes());
+        writer.out.extend_from_slice(b",\"version\":\"");
+        writer.out.extend_from_slice(OCSF_VERSION.as_bytes());
+        writer.out.extend_from_slice(b"\"}");
     }
 
     fn write_unmapped(&self, writer: &mut Writer<'_, 'd>) -> usize {
@@ -470,13 +490,16 @@ fn write_observables(writer: &mut Writer<'_, '_>) {
             4 => "User Name",
             _ => "Email Address",
         };
-        let value = writer.out.get(observed.range.0..observed.range.1).unwrap_or_default().to_vec();
         writer.begin(b"");
-        writer.out.extend_from_slice(
-            format!("{{\"name\":\"{}\",\"type\":\"{caption}\",\"type_id\":{},\"value\":", observed.path, observed.of).as_bytes(),
-        );
-        writer.out.extend_from_slice(&value);
-        writer.out.push(b'}');
+        let out = &mut writer.out;
+        for piece in ["{\"name\":\"", observed.path, "\",\"type\":\"", caption, "\",\"type_id\":"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+        write_integer(i64::from(observed.of), out);
+        out.extend_from_slice(b",\"value\":");
+        // The range was written to this buffer before.
+        out.extend_from_within(observed.range.0..observed.range.1);
+        out.push(b'}');
     }
     writer.out.push(b']');
 }
