@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
+use crate::watch::{Watch, observe_nothing};
 
 /// Serve a data directory, making it at the first start
 ///
@@ -119,9 +120,11 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
             write!(out, "{}", demo::what_to_try(&url, dir.path(), trail, admin_key.as_deref()))?;
         }
         out.flush()?;
-        let state = ApiState::new(Arc::clone(trail), ApiLimits::default(), Clock::system());
-        api::serve(listener, tls, state, stop).await?;
-        Ok(())
+        let watch = Watch::start(trail, Clock::system(), observe_nothing)?;
+        let state = ApiState::new(Arc::clone(trail), ApiLimits::default(), Clock::system()).watched_by(Arc::clone(&watch));
+        let served = api::serve(listener, tls, state, stop).await;
+        watch.stop();
+        Ok(served?)
     })
 }
 
