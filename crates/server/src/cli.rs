@@ -29,6 +29,7 @@ mod safe_text;
 mod serve;
 mod server;
 mod source;
+mod sources;
 mod tail;
 mod trail_copy;
 mod verify;
@@ -50,6 +51,7 @@ enum Command {
     Init(init::Init),
     Key(key::Key),
     Connection(connection::Connection),
+    Sources(sources::Sources),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -78,6 +80,7 @@ impl Command {
             Self::Init(command) => command.run(out),
             Self::Key(command) => command.run(out),
             Self::Connection(command) => command.run(out),
+            Self::Sources(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

@@ -25,6 +25,7 @@ use crate::door::Admission;
 use crate::door::secret::Secrets;
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
+use crate::watch::{Observe, Watch};
 
 /// Serve a data directory, making it at the first start
 ///
@@ -128,10 +129,13 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
             write!(out, "{}", demo::what_to_try(&url, dir.path(), trail, admin_key.as_deref()))?;
         }
         out.flush()?;
-        let admission = Arc::new(Admission::knowing(Arc::clone(trail), Clock::system(), catalog));
+        let admission = Arc::new(Admission::knowing(Arc::clone(trail), Clock::system(), Arc::clone(&catalog)));
         let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
-        api::serve(listener, tls, state, stop).await?;
-        Ok(())
+        let watch = Watch::start(trail, Clock::system(), Observe::by(catalog))?;
+        let state = state.watched_by(Arc::clone(&watch));
+        let served = api::serve(listener, tls, state, stop).await;
+        watch.stop();
+        Ok(served?)
     })
 }
 

@@ -8,7 +8,7 @@ use crate::intake::tape::{NodeKind, Tape};
 use crate::source::compile::{MapError, compile};
 use crate::source::evaluate::Context;
 use crate::source::kind::{Decoder, Kind};
-use crate::source::map::{Mapped, Scratch, as_json, as_text, unreadable};
+use crate::source::map::{Mapped, Noticed, Scratch, as_json, as_text, unreadable};
 use crate::source::value::{Document, Value};
 
 include!(concat!(env!("OUT_DIR"), "/built_in_sources.rs"));
@@ -183,6 +183,17 @@ impl Catalog {
             Some((found, inner)) => found.kind.map(inner.as_bytes(), received_at, scratch),
             None => unreadable(raw, received_at, "unknown"),
         }
+    }
+
+    /// What completeness asks of a record of the kind `name`; `None` for an unknown kind.
+    #[must_use]
+    pub fn notice(&self, raw: &[u8], name: &str, scratch: &mut Scratch) -> Option<Noticed> {
+        let kind = self.kind(name)?;
+        if kind.recognise.is_empty() || looks_like(kind, raw) {
+            return kind.notice(raw, scratch);
+        }
+        let (_, inner) = self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind))?;
+        kind.notice(inner.as_bytes(), scratch)
     }
 
     /// The records of a wrapper of the kind, or of any kind when it is not known; `None` when `raw` is

@@ -203,6 +203,38 @@ fn valid_ocsf(raw: &[u8]) -> Option<Vec<u8>> {
     crate::ocsf::check(&event).is_empty().then(|| raw.to_vec())
 }
 
+/// What completeness asks of a record: less than all it means, and far sooner read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "as in `Mapped`")]
+pub struct Noticed {
+    pub time_ms: Option<i64>,
+    pub sequence: Option<u64>,
+    pub sequence_of: Option<String>,
+    pub values: usize,
+    pub unmapped: usize,
+}
+
+impl Kind {
+    /// When a record happened, its number, and how much of it the map reads.
+    #[must_use]
+    pub fn notice(&self, raw: &[u8], scratch: &mut Scratch) -> Option<Noticed> {
+        let mut noticed = None;
+        // The year of a time without one is this year's as far as completeness goes.
+        let near = i64::try_from(std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis())).unwrap_or(i64::MAX);
+        self.with_reader(raw, near, scratch, &mut |reader| {
+            let text = |expressions: &[Expression]| first(&reader.context, expressions).map(|value| value.as_text().into_owned());
+            noticed = Some(Noticed {
+                time_ms: reader.time().map(|(_, ms)| ms),
+                sequence: text(&self.record.sequence).and_then(|text| text.parse().ok()),
+                sequence_of: text(&self.record.sequence_of),
+                values: scalars(reader.context.document, 0),
+                unmapped: reader.class.read.write_rest(reader.context.document, 0, self.reading.loose, &mut Vec::new()),
+            });
+        });
+        noticed
+    }
+}
+
 /// A record that no decoder of its kind takes, or of no kind: a Base Event that keeps the text.
 #[must_use]
 pub fn unreadable(raw: &[u8], received_at: i64, kind: &str) -> Mapped {
