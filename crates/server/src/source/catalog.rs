@@ -187,13 +187,13 @@ impl Catalog {
 
     /// What completeness asks of a record of the kind `name`; `None` for an unknown kind.
     #[must_use]
-    pub fn notice(&self, raw: &[u8], name: &str, scratch: &mut Scratch) -> Option<Noticed> {
+    pub fn notice(&self, raw: &[u8], name: &str, received_at: i64, scratch: &mut Scratch) -> Option<Noticed> {
         let kind = self.kind(name)?;
         if kind.recognise.is_empty() || looks_like(kind, raw) {
-            return kind.notice(raw, scratch);
+            return kind.notice(raw, received_at, scratch);
         }
         let (_, inner) = self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind))?;
-        kind.notice(inner.as_bytes(), scratch)
+        kind.notice(inner.as_bytes(), received_at, scratch)
     }
 
     /// The records of a wrapper of the kind, or of any kind when it is not known; `None` when `raw` is

@@ -217,11 +217,9 @@ pub struct Noticed {
 impl Kind {
     /// When a record happened, its number, and how much of it the map reads.
     #[must_use]
-    pub fn notice(&self, raw: &[u8], scratch: &mut Scratch) -> Option<Noticed> {
+    pub fn notice(&self, raw: &[u8], received_at: i64, scratch: &mut Scratch) -> Option<Noticed> {
         let mut noticed = None;
-        // The year of a time without one is this year's as far as completeness goes.
-        let near = i64::try_from(std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis())).unwrap_or(i64::MAX);
-        self.with_reader(raw, near, scratch, &mut |reader| {
+        self.with_reader(raw, received_at, scratch, &mut |reader| {
             let text = |expressions: &[Expression]| first(&reader.context, expressions).map(|value| value.as_text().into_owned());
             noticed = Some(Noticed {
                 time_ms: reader.time().map(|(_, ms)| ms),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::source::{Catalog, Scratch};
 use crate::watch::Observation;
 
-type See = dyn Fn(&[u8], &str) -> Observation + Send + Sync;
+type See = dyn Fn(&[u8], &str, u64) -> Observation + Send + Sync;
 
 /// Reads raw bytes of a source's kind. Total: any bytes, no panic.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ impl Observe {
     /// Observes as `see` does.
     #[must_use]
     pub fn new(see: impl Fn(&[u8], &str) -> Observation + Send + Sync + 'static) -> Self {
-        Self(Arc::new(see))
+        Self(Arc::new(move |raw, kind, _| see(raw, kind)))
     }
 
     /// Observes by the maps of the kinds.
@@ -33,18 +33,21 @@ impl Observe {
             /// Of the one thread that watches: memory that is used again for each record.
             static SCRATCH: RefCell<Scratch> = RefCell::default();
         }
-        Self::new(move |raw, kind| SCRATCH.with_borrow_mut(|scratch| observation(&catalog, raw, kind, scratch)))
+        Self(Arc::new(move |raw, kind, received_ms| {
+            SCRATCH.with_borrow_mut(|scratch| observation(&catalog, raw, kind, received_ms, scratch))
+        }))
     }
 
-    /// What the event says of itself.
+    /// What the event, received then, says of itself.
     #[must_use]
-    pub fn see(&self, raw: &[u8], kind: &str) -> Observation {
-        (self.0)(raw, kind)
+    pub fn see(&self, raw: &[u8], kind: &str, received_ms: u64) -> Observation {
+        (self.0)(raw, kind, received_ms)
     }
 }
 
-fn observation(catalog: &Catalog, raw: &[u8], kind: &str, scratch: &mut Scratch) -> Observation {
-    let Some(noticed) = catalog.notice(raw, kind, scratch) else { return Observation::default() };
+fn observation(catalog: &Catalog, raw: &[u8], kind: &str, received_ms: u64, scratch: &mut Scratch) -> Observation {
+    let received_at = i64::try_from(received_ms).unwrap_or(i64::MAX);
+    let Some(noticed) = catalog.notice(raw, kind, received_at, scratch) else { return Observation::default() };
     Observation {
         time_ms: noticed.time_ms.and_then(|ms| u64::try_from(ms).ok()),
         sequence: noticed.sequence,

@@ -91,7 +91,7 @@ impl States {
         match entry.kind {
             Kind::Event => {
                 let Some(source) = trail.sources.get(&entry.source) else { return };
-                let observed = observe.see(entry.raw, &source.kind);
+                let observed = observe.see(entry.raw, &source.kind, entry.received_ms);
                 let sequence = stated_sequence(entry.facts).or(observed.sequence);
                 let observed = Observation { sequence, ..observed };
                 let seen = Seen { index: entry.index, received_ms: entry.received_ms, observed };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indelible::clock::Clock;
-use indelible::watch::Observation;
+use indelible::watch::{Observation, Observe};
 use serde_json::{Value, json};
 
 use crate::client::Ask;

@@ -11,7 +11,7 @@ use crate::store::trail::TrailOptions;
 use crate::store::wal::WalLimits;
 use crate::watch::report::{Asked, RestsOn, report};
 use crate::watch::sequence::GRACE_MS;
-use crate::watch::{Expected, Noted, Observation, Said};
+use crate::watch::{Expected, Noted, Observation, Observe, Said};
 
 const MINUTE: u64 = 60_000;
 const START: u64 = 1_700_000_000_000;
