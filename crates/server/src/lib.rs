@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod door;
 pub mod intake;
 pub mod log;
 pub mod store;

@@ -1,0 +1,3 @@
+//! Doors.
+
+pub mod poll;
