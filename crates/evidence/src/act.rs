@@ -1,9 +1,11 @@
 //! Acts: entries that change what holds for the trail. The fold of all acts is its configuration.
 //!
 //! Part 2 of an act is canonical JSON `{"act":…,"origin":…,"prev":index|null,"v":1,…}`: permanent,
-//! about sources, classes and keys, never about people; no free text, no secrets. `prev` is the
+//! about sources, classes and keys, never about people; no free text beside a connection's settings,
+//! no secrets. `prev` is the
 //! greatest lower act index, so acts form a chain. What is malformed or unknown gives no authority.
 
+mod connection;
 mod members;
 mod names;
 mod read;
@@ -16,6 +18,9 @@ use tlog::VerifierKey;
 
 use crate::canonical_json::JsonError;
 
+pub use connection::{
+    ConnectionAct, InvalidSecretReference, SECRET_NAME_CHARS_MAX, SECRETS_MAX, SETTINGS_BYTES_MAX, SecretReference, Setting, settings_value,
+};
 pub use names::{ids_file_name, is_name, leaves_prefix_name, payload_file_name, seal_file_names};
 pub use read::{parse_head, parse_part2};
 
@@ -56,6 +61,15 @@ pub enum Act {
     Payload(PayloadAct),
     /// A segment is complete and permanent.
     Seal(SealAct),
+    /// A source is of another kind, or expected to be heard of at another interval, from here on.
+    Describe(DescribeAct),
+    /// A connection is like this from here on.
+    Connection(ConnectionAct),
+    /// A connection is gone from here on.
+    ConnectionRemoved {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// `trail`: stands at index 0.
@@ -78,6 +92,17 @@ pub struct SourceAct {
     pub name: String,
     /// What kind of system it is, in the form of a name.
     pub kind: String,
+}
+
+/// `describe`: what holds for an existing source from here on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribeAct {
+    /// Number of the source.
+    pub number: u32,
+    /// What kind of system it is, in the form of a name.
+    pub kind: String,
+    /// Seconds within which at least one event is expected, at least 1; `None`: nobody said.
+    pub heartbeat_s: Option<u32>,
 }
 
 /// What a key may do.
@@ -298,6 +323,9 @@ impl Act {
             Act::Rotate(_) => "rotate",
             Act::Payload(_) => "payload",
             Act::Seal(_) => "seal",
+            Act::Describe(_) => "describe",
+            Act::Connection(_) => "connection",
+            Act::ConnectionRemoved { .. } => "connection_removed",
         }
     }
 }

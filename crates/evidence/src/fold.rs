@@ -9,6 +9,7 @@
 //! 4. Payload files of one class do not overlap, nor cross segments, nor reach past their act.
 //! 5. A signing key changes only with the signatures of both keys over the change's own index.
 
+mod connections;
 mod files;
 mod tokens;
 
@@ -17,9 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 use tlog::VerifierKey;
 
-use crate::act::{Act, ActHead, IdsFile, LeavesPrefix, PayloadFile, RotateAct, SEGMENT_LEAVES, SealAct, SourceAct, TrailAct};
+use crate::act::{Act, ActHead, DescribeAct, IdsFile, LeavesPrefix, PayloadFile, RotateAct, SEGMENT_LEAVES, SealAct, SourceAct, TrailAct};
 use crate::rotation::verify_signatures;
 
+pub use connections::ConnectionEntry;
 pub use tokens::{KeyEntry, hash_of_token};
 
 /// What holds for a trail after some prefix of its acts.
@@ -33,6 +35,8 @@ pub struct TrailState {
     pub classes: BTreeMap<u16, String>,
     /// Sources by number.
     pub sources: BTreeMap<u32, SourceEntry>,
+    /// Connections by name.
+    pub connections: BTreeMap<String, ConnectionEntry>,
     /// API keys by id, revoked ones included.
     pub keys: BTreeMap<String, KeyEntry>,
     /// Whether anyone may read the tree.
@@ -62,6 +66,8 @@ pub struct SourceEntry {
     pub name: String,
     /// What kind of system it is.
     pub kind: String,
+    /// Seconds within which at least one event is expected, when somebody said so.
+    pub heartbeat_s: Option<u32>,
     /// Index of the act that made it.
     pub index: u64,
 }
@@ -119,6 +125,14 @@ pub enum FoldError {
     /// What the act speaks of is not there.
     #[error("{0} {1} does not exist or is no longer in force")]
     Missing(&'static str, String),
+    /// A connection is not in the form that connections have.
+    #[error("the connection {name:?} has no proper member {member:?}")]
+    Connection {
+        /// Its name.
+        name: String,
+        /// Which member.
+        member: &'static str,
+    },
     /// A file's range lies where it must not.
     #[error("{name} {why}")]
     Range {
@@ -163,6 +177,7 @@ impl TrailState {
             vkey: vkey.clone(),
             classes: classes.clone(),
             sources: BTreeMap::new(),
+            connections: BTreeMap::new(),
             keys: BTreeMap::new(),
             public: false,
             rotations: Vec::new(),
@@ -206,6 +221,9 @@ impl TrailState {
             Act::Rotate(rotate) => self.rotate(index, rotate)?,
             Act::Payload(payload) => self.payload(index, payload)?,
             Act::Seal(seal) => self.seal(index, seal)?,
+            Act::Describe(describe) => self.describe(describe)?,
+            Act::Connection(connection) => self.connection(index, connection)?,
+            Act::ConnectionRemoved { name } => self.connection_removed(name)?,
         }
         self.pass(index);
         Ok(())
@@ -271,8 +289,16 @@ impl TrailState {
         if self.source_number(&source.name).is_some() {
             return Err(FoldError::Reused("source", source.name.clone()));
         }
-        let entry = SourceEntry { name: source.name.clone(), kind: source.kind.clone(), index };
+        let entry = SourceEntry { name: source.name.clone(), kind: source.kind.clone(), heartbeat_s: None, index };
         self.sources.insert(source.number, entry);
+        Ok(())
+    }
+
+    fn describe(&mut self, describe: &DescribeAct) -> Result<(), FoldError> {
+        let missing = || FoldError::Missing("source number", describe.number.to_string());
+        let entry = self.sources.get_mut(&describe.number).ok_or_else(missing)?;
+        entry.kind.clone_from(&describe.kind);
+        entry.heartbeat_s = describe.heartbeat_s;
         Ok(())
     }
 

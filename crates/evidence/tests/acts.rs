@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::{Signer, SigningKey};
 use evidence::act::{
-    IdsFile, KeptCheckpoint, KeyAct, LeavesPrefix, PayloadAct, PayloadFile, RotateAct, Scope, SealAct, SourceAct, TrailAct, parse_head,
+    ConnectionAct, DescribeAct, IdsFile, KeptCheckpoint, KeyAct, LeavesPrefix, PayloadAct, PayloadFile, RotateAct, SECRETS_MAX,
+    SETTINGS_BYTES_MAX, Scope, SealAct, SecretReference, Setting, SourceAct, TrailAct, parse_head,
 };
 use evidence::fold::hash_of_token;
 use evidence::{Act, ActError, ActHead, FoldError, TrailState, parse_part2, rotation_text};
@@ -72,6 +73,29 @@ fn seal(segment: u64, size: u64, last_act: u64) -> Act {
     Act::Seal(SealAct { segment, leaves: [1; 32], tile: [2; 32], checkpoint, last_act: Some(last_act) })
 }
 
+fn describe(number: u32, kind: &str, heartbeat_s: Option<u32>) -> Act {
+    Act::Describe(DescribeAct { number, kind: kind.into(), heartbeat_s })
+}
+
+fn connection(name: &str, source: u32) -> ConnectionAct {
+    ConnectionAct {
+        name: name.into(),
+        kind: "poll.okta".into(),
+        source,
+        settings: BTreeMap::from([
+            ("url".into(), Setting::Text("https://example.okta.com".into())),
+            ("overlap_s".into(), Setting::Integer(300)),
+            ("archived".into(), Setting::Switch(false)),
+            ("filter".into(), Setting::List(vec!["user".into(), "é".into()])),
+        ]),
+        secrets: BTreeMap::from([
+            ("token".into(), SecretReference::Env("OKTA_TOKEN".into())),
+            ("key".into(), SecretReference::File("okta-prod.pem".into())),
+        ]),
+        enabled: true,
+    }
+}
+
 fn all() -> Vec<Act> {
     vec![
         trail(),
@@ -87,6 +111,10 @@ fn all() -> Vec<Act> {
         }),
         payload(vec![]),
         seal(0, 256, 7),
+        describe(1, "okta", Some(900)),
+        describe(1, "okta", None),
+        Act::Connection(connection("okta-poll", 1)),
+        Act::ConnectionRemoved { name: "okta-poll".into() },
     ]
 }
 
@@ -151,6 +179,62 @@ fn forms_and_ranges_of_members_are_checked() {
     text(r#"{"act":"public","origin":"o","prev":-1,"public":true,"v":1}"#);
     text(r#"{"act":"public","origin":"o","prev":null,"public":true,"v":1} "#);
     text(r#"[]"#);
+}
+
+#[test]
+fn a_connection_holds_no_more_than_it_may_and_no_secret() {
+    let bad = |connection: ConnectionAct| assert!(parse_part2(&Act::Connection(connection).to_part2(&head(0))).is_err());
+    let good = || connection("okta-poll", 1);
+    bad(ConnectionAct { name: "Okta".into(), ..good() });
+    bad(ConnectionAct { kind: "poll okta".into(), ..good() });
+    bad(ConnectionAct { source: 0, ..good() });
+    bad(ConnectionAct { settings: BTreeMap::from([("n".into(), Setting::Integer(1 << 54))]), ..good() });
+    bad(ConnectionAct { settings: BTreeMap::from([("Base URL".into(), Setting::Switch(true))]), ..good() });
+    // {"a":"…"} is 8 bytes longer than the text.
+    let of = |bytes: usize| ConnectionAct { settings: BTreeMap::from([("a".into(), Setting::Text("x".repeat(bytes - 8)))]), ..good() };
+    assert!(parse_part2(&Act::Connection(of(SETTINGS_BYTES_MAX)).to_part2(&head(0))).is_ok());
+    bad(of(SETTINGS_BYTES_MAX + 1));
+    let secrets = |count: usize| (0..count).map(|n| (format!("s{n}"), SecretReference::Env("A".into()))).collect();
+    assert!(parse_part2(&Act::Connection(ConnectionAct { secrets: secrets(SECRETS_MAX), ..good() }).to_part2(&head(0))).is_ok());
+    bad(ConnectionAct { secrets: secrets(SECRETS_MAX + 1), ..good() });
+    for text in ["s3cret", "env:", "env:A B", "file:../keys/signing.key", "file:.", "file:..", "file:.x", "vault:a", "env:é", ""] {
+        assert!(text.parse::<SecretReference>().is_err(), "{text}");
+    }
+    assert!(format!("env:{}", "A".repeat(65)).parse::<SecretReference>().is_err());
+    for text in ["env:OKTA_TOKEN", "file:okta-prod.pem"] {
+        assert_eq!(text.parse::<SecretReference>().unwrap().to_string(), text);
+    }
+    for (from, to) in
+        [(r#""overlap_s":300"#, r#""overlap_s":null"#), (r#"["user","é"]"#, r#"["user",1]"#), ("env:OKTA_TOKEN", "OKTA_TOKEN")]
+    {
+        let text = String::from_utf8(Act::Connection(good()).to_part2(&head(0))).unwrap();
+        assert!(text.contains(from) && parse_part2(text.replace(from, to).as_bytes()).is_err(), "{to}");
+    }
+}
+
+#[test]
+fn a_source_is_described_and_connections_come_and_go() {
+    let mut state = begun();
+    assert!(matches!(state.apply(1, &head(0), &describe(1, "okta", None)), Err(FoldError::Missing(..))));
+    assert!(matches!(state.apply(1, &head(0), &Act::Connection(connection("poll", 1))), Err(FoldError::Missing(..))));
+    state.apply(1, &head(0), &source(1, "okta-prod")).unwrap();
+    assert_eq!(state.sources[&1].heartbeat_s, None);
+    state.apply(2, &head(1), &describe(1, "entra", Some(900))).unwrap();
+    let entry = &state.sources[&1];
+    assert_eq!((entry.kind.as_str(), entry.heartbeat_s, entry.index), ("entra", Some(900), 1));
+    state.apply(3, &head(2), &Act::Connection(connection("poll", 1))).unwrap();
+    let off = ConnectionAct { enabled: false, ..connection("poll", 1) };
+    state.apply(4, &head(3), &Act::Connection(off.clone())).unwrap();
+    assert_eq!((state.connections["poll"].index, &state.connections["poll"].act), (4, &off), "the later one replaces the earlier");
+    state.apply(5, &head(4), &Act::ConnectionRemoved { name: "poll".into() }).unwrap();
+    assert!(state.connections.is_empty());
+    assert!(matches!(state.apply(6, &head(5), &Act::ConnectionRemoved { name: "poll".into() }), Err(FoldError::Missing(..))));
+    let malformed = ConnectionAct { name: "A B".into(), ..connection("poll", 1) };
+    assert!(state.apply(6, &head(5), &Act::Connection(malformed)).is_err());
+    for heartbeat_s in ["0", "4294967296", "-1"] {
+        let text = format!(r#"{{"act":"describe","heartbeat_s":{heartbeat_s},"kind":"okta","number":1,"origin":"o","prev":1,"v":1}}"#);
+        assert!(parse_part2(text.as_bytes()).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -269,7 +353,7 @@ fn segments_are_sealed_in_order_with_the_last_act_below_their_end() {
 
 proptest! {
     #[test]
-    fn nothing_makes_the_reader_panic_and_what_it_reads_it_writes(at in 0usize..9, edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
+    fn nothing_makes_the_reader_panic_and_what_it_reads_it_writes(at in 0usize..13, edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
         let mut part2 = all()[at].to_part2(&head(2));
         for (place, byte) in edits {
             let place = place.index(part2.len());

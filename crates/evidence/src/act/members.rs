@@ -1,6 +1,6 @@
 //! The members of an object, taken one by one; what nobody took is unknown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tlog::canonical::{from_base64_exact, from_hex_exact};
 
@@ -102,6 +102,15 @@ impl Members {
             set.insert(item);
         }
         Ok(set)
+    }
+
+    /// An object whose members all have values of one kind.
+    pub(super) fn map<T>(&mut self, name: &'static str, read: impl Fn(Value) -> Option<T>) -> Result<BTreeMap<String, T>, ActError> {
+        let Value::Object(members) = self.value(name)? else {
+            return Err(ActError::Member(name));
+        };
+        let values = members.into_iter().map(|(member, value)| Some((member, read(value)?)));
+        values.collect::<Option<_>>().ok_or(ActError::Member(name))
     }
 
     /// `null`, or an object read by `read`.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::connection;
 use super::members::Members;
 use super::names::{is_key_id, is_name, parse_leaves_prefix_name};
 use super::{
-    Act, ActError, ActHead, IdsFile, KeptCheckpoint, KeyAct, LeavesPrefix, PayloadAct, PayloadFile, RotateAct, SEGMENT_LEAVES, Scope,
-    SealAct, SourceAct, TrailAct,
+    Act, ActError, ActHead, DescribeAct, IdsFile, KeptCheckpoint, KeyAct, LeavesPrefix, PayloadAct, PayloadFile, RotateAct, SEGMENT_LEAVES,
+    Scope, SealAct, SourceAct, TrailAct,
 };
 use crate::canonical_json::{Value, parse_canonical};
 
@@ -34,6 +35,9 @@ pub fn parse_part2(part2: &[u8]) -> Result<(ActHead, Act), ActError> {
         "rotate" => Act::Rotate(rotate(m)?),
         "payload" => Act::Payload(payload(m)?),
         "seal" => Act::Seal(seal(m)?),
+        "describe" => Act::Describe(describe(m)?),
+        "connection" => Act::Connection(connection::read(m)?),
+        "connection_removed" => Act::ConnectionRemoved { name: m.text_if("name", is_name)? },
         _ => return Err(ActError::Unknown { name, head }),
     };
     members.finish()?;
@@ -76,11 +80,20 @@ fn trail(m: &mut Members) -> Result<TrailAct, ActError> {
 }
 
 fn source(m: &mut Members) -> Result<SourceAct, ActError> {
-    let number = m.number("number")?;
-    if number == 0 {
-        return Err(ActError::Member("number"));
+    Ok(SourceAct { number: source_number(m, "number")?, name: m.text_if("name", is_name)?, kind: m.text_if("kind", is_name)? })
+}
+
+fn describe(m: &mut Members) -> Result<DescribeAct, ActError> {
+    let heartbeat = m.optional_number("heartbeat_s")?.map(|seconds| u32::try_from(seconds).ok().filter(|seconds| *seconds > 0));
+    let heartbeat_s = heartbeat.map(|seconds| seconds.ok_or(ActError::Member("heartbeat_s"))).transpose()?;
+    Ok(DescribeAct { number: source_number(m, "number")?, kind: m.text_if("kind", is_name)?, heartbeat_s })
+}
+
+fn source_number(m: &mut Members, member: &'static str) -> Result<u32, ActError> {
+    match m.number(member)? {
+        0 => Err(ActError::Member(member)),
+        number => Ok(number),
     }
-    Ok(SourceAct { number, name: m.text_if("name", is_name)?, kind: m.text_if("kind", is_name)? })
 }
 
 fn key(m: &mut Members) -> Result<KeyAct, ActError> {

@@ -2,6 +2,7 @@
 
 use tlog::canonical::{base64, hex};
 
+use super::connection::{secrets_value, settings_value};
 use super::{Act, ActHead, IdsFile, KeptCheckpoint, LeavesPrefix, PayloadFile, Scope};
 use crate::canonical_json::{Value, to_bytes};
 
@@ -59,6 +60,20 @@ impl Act {
                 ("checkpoint", (&seal.checkpoint).into()),
                 ("last_act", seal.last_act.into()),
             ]),
+            Act::Describe(describe) => members.extend([
+                ("number", describe.number.into()),
+                ("kind", describe.kind.as_str().into()),
+                ("heartbeat_s", describe.heartbeat_s.into()),
+            ]),
+            Act::Connection(connection) => members.extend([
+                ("name", connection.name.as_str().into()),
+                ("kind", connection.kind.as_str().into()),
+                ("source", connection.source.into()),
+                ("settings", settings_value(&connection.settings)),
+                ("secrets", secrets_value(&connection.secrets)),
+                ("enabled", connection.enabled.into()),
+            ]),
+            Act::ConnectionRemoved { name } => members.push(("name", name.as_str().into())),
         }
         to_bytes(&object(members))
     }

@@ -3,7 +3,7 @@
 //! `decide` is pure and runs at the one place where nothing can change between the decision and
 //! the act: in the sequencer.
 
-use evidence::act::{Act, KeyAct, RotateAct, SourceAct};
+use evidence::act::{Act, ConnectionAct, DescribeAct, KeyAct, RotateAct, SourceAct};
 use evidence::fold::{FoldError, TrailState};
 
 use crate::log::sequencer::AppendError;
@@ -11,6 +11,8 @@ use crate::log::sequencer::AppendError;
 /// Most sources of a trail: numbers are never reused, and a key that may create sources could
 /// otherwise fill the fold.
 pub const SOURCES_MAX: usize = 10_000;
+/// Most connections of a trail at once: each may be a thread that fetches.
+pub const CONNECTIONS_MAX: usize = 1_000;
 /// Most keys of a trail that were ever made.
 pub const KEYS_MAX: usize = 100_000;
 
@@ -25,6 +27,23 @@ pub enum Intent {
         name: String,
         /// Kind, `app` for one's own applications, `unknown` until recognised.
         kind: String,
+    },
+    /// A source of this name is of this kind, and expected to be heard of at this interval; it is made
+    /// when there is none. Makes no act when all of it holds already.
+    DescribeSource {
+        /// Name by the rule for source names.
+        name: String,
+        /// Kind.
+        kind: String,
+        /// Seconds within which at least one event is expected, at least 1.
+        heartbeat_s: Option<u32>,
+    },
+    /// A connection of this name is like this; makes no act when it is already.
+    SetConnection(ConnectionAct),
+    /// There is no connection of this name.
+    RemoveConnection {
+        /// Its name.
+        name: String,
     },
     /// An API key.
     CreateKey(KeyAct),
@@ -76,6 +95,10 @@ pub fn decide(state: &TrailState, intent: Intent) -> Result<Vec<Act>, ActError> 
     Ok(match intent {
         Intent::Nothing => Vec::new(),
         Intent::CreateSource { name, kind } => create_source(state, name, kind)?,
+        Intent::DescribeSource { name, kind, heartbeat_s } => describe_source(state, name, kind, heartbeat_s)?,
+        Intent::SetConnection(connection) => set_connection(state, connection)?,
+        Intent::RemoveConnection { name } if state.connections.contains_key(&name) => vec![Act::ConnectionRemoved { name }],
+        Intent::RemoveConnection { name } => return Err(ActError::Unknown { what: "connection", name }),
         Intent::CreateKey(key) => {
             if state.keys.len() >= KEYS_MAX {
                 return Err(ActError::TooMany { what: "keys", most: KEYS_MAX });
@@ -102,4 +125,88 @@ fn create_source(state: &TrailState, name: String, kind: String) -> Result<Vec<A
         return Err(ActError::TooMany { what: "sources", most: SOURCES_MAX });
     }
     Ok(vec![Act::Source(SourceAct { number: state.next_source_number(), name, kind })])
+}
+
+fn describe_source(state: &TrailState, name: String, kind: String, heartbeat_s: Option<u32>) -> Result<Vec<Act>, ActError> {
+    let mut acts = create_source(state, name.clone(), kind.clone())?;
+    let number = state.source_number(&name).unwrap_or_else(|| state.next_source_number());
+    let holds = match state.sources.get(&number) {
+        Some(source) => source.kind == kind && source.heartbeat_s == heartbeat_s,
+        None => heartbeat_s.is_none(),
+    };
+    if !holds {
+        acts.push(Act::Describe(DescribeAct { number, kind, heartbeat_s }));
+    }
+    Ok(acts)
+}
+
+fn set_connection(state: &TrailState, connection: ConnectionAct) -> Result<Vec<Act>, ActError> {
+    match state.connections.get(&connection.name) {
+        Some(entry) if entry.act == connection => Ok(Vec::new()),
+        None if state.connections.len() >= CONNECTIONS_MAX => Err(ActError::TooMany { what: "connections", most: CONNECTIONS_MAX }),
+        _ => Ok(vec![Act::Connection(connection)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use evidence::ActHead;
+    use evidence::act::TrailAct;
+    use std::collections::BTreeMap;
+
+    const KEY: &str = "example.com/log+9be5d3c6+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+
+    fn begun() -> TrailState {
+        let trail = TrailAct { vkey: KEY.parse().unwrap(), segment_leaves: 256, classes: BTreeMap::from([(1, "default".into())]) };
+        TrailState::begin(&ActHead { origin: "example.com/log".into(), prev: None }, &Act::Trail(trail)).unwrap()
+    }
+
+    /// Decides and applies; how many acts it took.
+    fn carry_out(state: &mut TrailState, intent: Intent) -> usize {
+        let acts = decide(state, intent).unwrap();
+        for act in &acts {
+            let head = state.next_head();
+            state.apply(state.last_act + 1, &head, act).unwrap();
+        }
+        acts.len()
+    }
+
+    fn describe(kind: &str, heartbeat_s: Option<u32>) -> Intent {
+        Intent::DescribeSource { name: "okta".into(), kind: kind.into(), heartbeat_s }
+    }
+
+    fn connection(name: &str) -> ConnectionAct {
+        let (settings, secrets) = (BTreeMap::new(), BTreeMap::new());
+        ConnectionAct { name: name.into(), kind: "poll.okta".into(), source: 1, settings, secrets, enabled: true }
+    }
+
+    #[test]
+    fn describing_a_source_makes_it_when_needed_and_nothing_when_it_holds() {
+        let mut state = begun();
+        assert_eq!(carry_out(&mut state, describe("okta", Some(60))), 2);
+        assert_eq!(carry_out(&mut state, describe("okta", Some(60))), 0);
+        assert_eq!(carry_out(&mut state, describe("okta", None)), 1);
+        assert_eq!((state.sources[&1].kind.as_str(), state.sources[&1].heartbeat_s), ("okta", None));
+        let other = Intent::DescribeSource { name: "entra".into(), kind: "entra".into(), heartbeat_s: None };
+        assert_eq!(carry_out(&mut state, other), 1, "a source that is as described by being made");
+    }
+
+    #[test]
+    fn connections_are_set_once_removed_once_and_bounded() {
+        let mut state = begun();
+        carry_out(&mut state, describe("okta", None));
+        assert_eq!(carry_out(&mut state, Intent::SetConnection(connection("poll"))), 1);
+        assert_eq!(carry_out(&mut state, Intent::SetConnection(connection("poll"))), 0);
+        assert_eq!(carry_out(&mut state, Intent::RemoveConnection { name: "poll".into() }), 1);
+        let gone = decide(&state, Intent::RemoveConnection { name: "poll".into() });
+        assert!(matches!(gone, Err(ActError::Unknown { what: "connection", .. })));
+        for n in 0..CONNECTIONS_MAX {
+            carry_out(&mut state, Intent::SetConnection(connection(&format!("c{n}"))));
+        }
+        assert!(matches!(decide(&state, Intent::SetConnection(connection("one-more"))), Err(ActError::TooMany { .. })));
+        let changed = ConnectionAct { enabled: false, ..connection("c7") };
+        assert_eq!(carry_out(&mut state, Intent::SetConnection(changed)), 1, "a known one may still change");
+    }
 }
