@@ -16,11 +16,16 @@
 
 pub mod backoff;
 pub mod cloudtrail;
+pub mod credentials;
+pub mod driver;
 pub mod http;
 pub mod link;
 pub mod moment;
 pub mod origin;
 pub mod paged;
+pub mod seen;
+pub mod settings;
+pub mod status;
 pub mod streams;
 pub mod token;
 pub mod verdict;

@@ -56,12 +56,6 @@ impl EntraLog {
         ("signIns.managedIdentity", Self::SignInsOfType(SignInType::ManagedIdentity)),
     ];
 
-    /// The log of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(own, _)| *own == name).map(|(_, log)| log)
-    }
-
     fn path(&self) -> &'static str {
         match self {
             Self::SignIns => "/v1.0/auditLogs/signIns",

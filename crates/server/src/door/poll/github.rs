@@ -26,35 +26,22 @@ pub struct Github {
     path: String,
 }
 
-/// Not a name of an organisation or enterprise.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no name of a GitHub organisation or enterprise: letters, digits, `-` and `_`")]
-pub struct NotALogin(pub String);
-
 impl Github {
     /// Headers that GitHub wants with each request.
     pub const HEADERS: [(&'static str, &'static str); 1] = [("x-github-api-version", "2022-11-28")];
 
-    /// The audit log of an organisation.
-    ///
-    /// # Errors
-    /// [`NotALogin`].
-    pub fn organisation(login: &str) -> Result<Self, NotALogin> {
-        Self::at("/orgs", login)
+    /// The audit log of an organisation, or of an enterprise; `name` is one that [`is_login`] takes.
+    #[must_use]
+    pub fn new(name: &str, enterprise: bool) -> Self {
+        let what = if enterprise { "enterprises" } else { "orgs" };
+        Self { path: format!("/{what}/{name}/audit-log") }
     }
+}
 
-    /// The audit log of an enterprise.
-    ///
-    /// # Errors
-    /// [`NotALogin`].
-    pub fn enterprise(slug: &str) -> Result<Self, NotALogin> {
-        Self::at("/enterprises", slug)
-    }
-
-    fn at(what: &str, name: &str) -> Result<Self, NotALogin> {
-        let fits = (1..=100).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        if fits { Ok(Self { path: format!("{what}/{name}/audit-log") }) } else { Err(NotALogin(name.to_owned())) }
-    }
+/// Whether a text can be the name of an organisation or enterprise.
+#[must_use]
+pub fn is_login(name: &str) -> bool {
+    (1..=100).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,241 @@
+//! Settings of a connection that polls: read, checked and completed, or refused with the name of
+//! the setting and what to write instead. They are checked when the connection is set and read the
+//! same way when it starts.
+
+mod read;
+
+use evidence::act::ConnectionAct;
+
+use crate::door::poll::cloudtrail::bucket::{Bucket, is_bucket_name};
+use crate::door::poll::cloudtrail::check::Checks;
+use crate::door::poll::cloudtrail::queue::Queue;
+use crate::door::poll::cloudtrail::{self, CloudTrail, Trail, digest, key};
+use crate::door::poll::credentials::Credentials;
+use crate::door::poll::entra::{self, Entra, EntraLog};
+use crate::door::poll::github::{self, Github};
+use crate::door::poll::okta::{self, Okta};
+use crate::door::poll::origin::Origin;
+use crate::door::poll::paged::{Pace, Paged};
+use crate::door::poll::settings::read::Reader;
+use crate::door::poll::streams::Streams;
+use crate::door::poll::Poller;
+
+/// Kinds of connection that poll over HTTP.
+pub const KINDS: [&str; 4] = ["poll.okta", "poll.entra", "poll.github", "poll.cloudtrail"];
+
+/// A setting or secret is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// Not there.
+    #[error("{kind} needs the setting `{name}`: {what}")]
+    Missing {
+        /// Kind of connection.
+        kind: String,
+        /// Setting.
+        name: &'static str,
+        /// What it is, with an example.
+        what: &'static str,
+    },
+    /// There and wrong.
+    #[error("setting `{name}`: {why}")]
+    Wrong {
+        /// Setting.
+        name: String,
+        /// What is wrong, and what to write instead.
+        why: String,
+    },
+    /// Unknown.
+    #[error("{kind} has no setting `{name}`: it has {known}")]
+    Unknown {
+        /// Kind of connection.
+        kind: String,
+        /// Setting.
+        name: String,
+        /// All that there are.
+        known: String,
+    },
+    /// A secret is not there.
+    #[error("{kind} needs the secret `{name}`: {what}; give a reference such as `file:okta-token`")]
+    Secret {
+        /// Kind of connection.
+        kind: String,
+        /// Secret.
+        name: &'static str,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Not a kind that polls.
+    #[error("`{0}` is no kind of connection that polls: there are {kinds}", kinds = KINDS.join(", "))]
+    Kind(String),
+}
+
+/// A connection's settings, checked.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// How requests are authorised.
+    pub credentials: Credentials,
+    /// The first time to read from, ms; `None` reads from when the connection first runs.
+    pub start_ms: Option<u64>,
+    vendor: WantedVendor,
+}
+
+#[derive(Clone, Debug)]
+enum WantedVendor {
+    Okta { origin: Origin, pace: Pace },
+    Entra { origin: Origin, pace: Pace, logs: Vec<(&'static str, EntraLog)> },
+    Github { origin: Origin, pace: Pace, name: String, enterprise: bool },
+    CloudTrail(Box<Trail>),
+}
+
+impl Wanted {
+    /// Reads the settings of a connection.
+    ///
+    /// # Errors
+    /// [`SettingError`]: the first that is wrong.
+    pub fn read(act: &ConnectionAct) -> Result<Self, SettingError> {
+        let mut reader = Reader::new(act);
+        let start_ms = reader.time("start")?;
+        let (credentials, vendor) = match act.kind.as_str() {
+            "poll.okta" => okta(&mut reader)?,
+            "poll.entra" => entra(&mut reader)?,
+            "poll.github" => github(&mut reader)?,
+            "poll.cloudtrail" => cloudtrail(&mut reader)?,
+            other => return Err(SettingError::Kind(other.to_owned())),
+        };
+        reader.finish()?;
+        Ok(Self { credentials, start_ms, vendor })
+    }
+
+    /// The machine, reading on from `cursor`, or from `start_ms` when there is none.
+    #[must_use]
+    pub fn poller(&self, cursor: Option<&str>, start_ms: u64) -> Box<dyn Poller> {
+        match self.vendor.clone() {
+            WantedVendor::Okta { origin, pace } => Box::new(Paged::new(Okta, origin, pace, cursor, start_ms)),
+            WantedVendor::Entra { origin, pace, logs } => Box::new(Streams::new(logs, cursor, |log, cursor| {
+                Box::new(Paged::new(Entra { log }, origin.clone(), pace, cursor, start_ms))
+            })),
+            WantedVendor::Github { origin, pace, name, enterprise } => {
+                let headers = Github::HEADERS.map(|(name, value)| (name, value.to_owned())).to_vec();
+                Box::new(Paged::new(Github::new(&name, enterprise), origin, pace, cursor, start_ms).with_headers(headers))
+            }
+            WantedVendor::CloudTrail(trail) => Box::new(CloudTrail::new(Trail { start_ms, ..*trail }, cursor)),
+        }
+    }
+}
+
+type Read = Result<(Credentials, WantedVendor), SettingError>;
+
+fn okta(reader: &mut Reader<'_>) -> Read {
+    let origin = reader.origin("url", None, "the address of your organisation, such as https://example.okta.com")?;
+    let scheme = match reader.text("token_type")?.unwrap_or("ssws") {
+        "ssws" => "SSWS",
+        "bearer" => "Bearer",
+        other => return Err(reader.wrong("token_type", format!("`{other}` is neither `ssws` (an API token) nor `bearer` (an OAuth token)"))),
+    };
+    reader.secret("token", "an API token with read access to the System Log")?;
+    let pace = reader.pace(okta::PACE)?;
+    Ok((Credentials::Token { scheme }, WantedVendor::Okta { origin, pace }))
+}
+
+fn entra(reader: &mut Reader<'_>) -> Read {
+    let tenant = reader.required("tenant", "the directory (tenant) id")?.to_owned();
+    if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.') || tenant.is_empty() {
+        return Err(reader.wrong("tenant", format!("`{tenant}` is neither a directory id nor a domain")));
+    }
+    let client_id = reader.required("client_id", "the application (client) id of an app with AuditLog.Read.All")?.to_owned();
+    let origin = reader.origin("url", Some("https://graph.microsoft.com"), "")?;
+    let login = reader.origin("login_url", Some("https://login.microsoftonline.com"), "")?;
+    let mut logs = Vec::new();
+    for name in reader.list("logs")?.unwrap_or_else(|| vec!["signIns".into(), "directoryAudits".into()]) {
+        let Some(log) = EntraLog::ALL.into_iter().find(|(own, _)| *own == name) else {
+            let known = EntraLog::ALL.map(|(own, _)| own).join(", ");
+            return Err(reader.wrong("logs", format!("`{name}` is no log of Entra ID: there are {known}")));
+        };
+        if !logs.contains(&log) {
+            logs.push(log);
+        }
+    }
+    if logs.is_empty() {
+        return Err(reader.wrong("logs", "it is empty: leave it out for signIns and directoryAudits".to_owned()));
+    }
+    reader.secret("client_secret", "a client secret of the app")?;
+    let token_url = login.below(&format!("/{tenant}/oauth2/v2.0/token"));
+    let credentials = Credentials::Client { token_url, client_id, scope: format!("{origin}/.default") };
+    let pace = reader.pace(entra::PACE)?;
+    Ok((credentials, WantedVendor::Entra { origin, pace, logs }))
+}
+
+fn github(reader: &mut Reader<'_>) -> Read {
+    let origin = reader.origin("url", Some("https://api.github.com"), "")?;
+    let organisation = reader.text("organization")?.map(str::to_owned);
+    let enterprise = reader.text("enterprise")?.map(str::to_owned);
+    let (setting, name, enterprise) = match (organisation, enterprise) {
+        (Some(name), None) => ("organization", name, false),
+        (None, Some(name)) => ("enterprise", name, true),
+        _ => return Err(reader.missing("organization", "the organisation's login, or `enterprise`: the enterprise's slug; one of the two")),
+    };
+    if !github::is_login(&name) {
+        return Err(reader.wrong(setting, format!("`{name}` is no name of an organisation or enterprise: letters, digits, `-` and `_`")));
+    }
+    reader.secret("token", "a token with the scope read:audit_log")?;
+    let pace = reader.pace(github::PACE)?;
+    Ok((Credentials::Token { scheme: "Bearer" }, WantedVendor::Github { origin, pace, name, enterprise }))
+}
+
+fn cloudtrail(reader: &mut Reader<'_>) -> Read {
+    let name = reader.required("bucket", "the bucket that CloudTrail writes to")?.to_owned();
+    if !is_bucket_name(&name) {
+        return Err(reader.wrong("bucket", format!("`{name}` is no name of a bucket: write the name alone, without s3:// and path")));
+    }
+    let region = reader.required("region", "the bucket's region, such as eu-central-1")?.to_owned();
+    if !key::is_region(&region) {
+        return Err(reader.wrong("region", format!("`{region}` is no region")));
+    }
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let origin = reader.origin("endpoint", Some(&format!("https://s3.{region}.{domain}")), "")?;
+    let mut prefix = reader.text("prefix")?.unwrap_or_default().trim_matches('/').to_owned();
+    if !prefix.is_empty() {
+        prefix.push('/');
+    }
+    let accounts = reader.list_of("accounts", key::is_account, "an account number of 12 digits")?;
+    let regions = reader.list_of("regions", key::is_region, "a region")?;
+    let queue = match reader.text("queue_url")?.map(str::to_owned) {
+        Some(url) => Some(Queue { origin: reader.origin_of("queue_url", &url)?, region: region.clone(), url }),
+        None => None,
+    };
+    let checks = checks(reader)?;
+    let own_keys = reader.has_secret("access_key_id") || reader.has_secret("secret_access_key");
+    if own_keys {
+        reader.secret("access_key_id", "the access key's id; without it and the next the machine's own role is used")?;
+        reader.secret("secret_access_key", "the access key itself")?;
+        reader.has_secret("session_token");
+    }
+    let pace = reader.pace(Pace { interval_ms: cloudtrail::INTERVAL_MS, late_ms: cloudtrail::LATE_MS, slice_ms: None })?;
+    let trail = Trail {
+        bucket: Bucket { origin, region, name },
+        prefix,
+        accounts,
+        regions,
+        queue,
+        checks,
+        start_ms: 0,
+        late_ms: pace.late_ms,
+        interval_ms: pace.interval_ms,
+    };
+    Ok((Credentials::Aws { own_keys }, WantedVendor::CloudTrail(Box::new(trail))))
+}
+
+fn checks(reader: &mut Reader<'_>) -> Result<Option<Checks>, SettingError> {
+    let wanted = reader.switch("check_digests")?.unwrap_or(true);
+    let texts = reader.list("public_keys")?.unwrap_or_default();
+    let keys: Option<digest::PublicKeys> = texts.iter().map(|text| digest::configured_key(text)).collect();
+    let Some(keys) = keys else {
+        let why = "each is `FINGERPRINT:VALUE` as `aws cloudtrail list-public-keys` shows them";
+        return Err(reader.wrong("public_keys", why.to_owned()));
+    };
+    let endpoint = match reader.text("cloudtrail_endpoint")?.map(str::to_owned) {
+        Some(url) => Some(reader.origin_of("cloudtrail_endpoint", &url)?),
+        None => None,
+    };
+    Ok(wanted.then(|| Checks::new(keys, true, endpoint)))
+}
