@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
+mod bucket;
+mod cloudtrail;
 mod entra;
 mod github;
 mod model_log;

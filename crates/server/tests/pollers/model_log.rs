@@ -85,10 +85,4 @@ impl ModelLog {
     pub fn cursor(&self) -> Option<String> {
         self.0.lock().unwrap().cursor.clone()
     }
-
-    /// As if the cursor had been written by hand.
-    pub fn set_cursor(&self, change: impl FnOnce(Option<String>) -> Option<String>) {
-        let mut inner = self.0.lock().unwrap();
-        inner.cursor = change(inner.cursor.take());
-    }
 }

@@ -1,7 +1,7 @@
 //! One connection polling a stand-in, restarted whenever it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indelible::clock::Clock;
@@ -20,7 +20,6 @@ type Make = Arc<dyn Fn(Option<&str>, u64) -> Box<dyn Poller> + Send + Sync>;
 pub struct Rig {
     pub log: ModelLog,
     pub status: StatusCell,
-    pub restarts: Arc<AtomicUsize>,
     stop: watch::Sender<bool>,
     over: Arc<AtomicBool>,
     task: JoinHandle<()>,
@@ -39,16 +38,15 @@ impl Rig {
     /// Polls from `start_ms` on with secrets that are their own names with `-secret` behind.
     pub fn start(log: ModelLog, credentials: Credentials, start_ms: u64, make: impl Fn(Option<&str>, u64) -> Box<dyn Poller> + Send + Sync + 'static) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (status, restarts, over) = (StatusCell::default(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (status, over) = (StatusCell::default(), Arc::new(AtomicBool::new(false)));
         let life = Life { log: log.clone(), credentials, start_ms, make: Arc::new(make), status: status.clone(), stopped };
-        let (count, ends) = (Arc::clone(&restarts), Arc::clone(&over));
+        let ends = Arc::clone(&over);
         let task = tokio::spawn(async move {
             while !ends.load(Ordering::Acquire) {
                 life.once().await;
-                count.fetch_add(1, Ordering::AcqRel);
             }
         });
-        Self { log, status, restarts, stop, over, task }
+        Self { log, status, stop, over, task }
     }
 
     pub fn status(&self) -> PollStatus {
