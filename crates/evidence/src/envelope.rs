@@ -30,6 +30,8 @@ pub struct Facts {
     pub truncated: Option<Truncated>,
     /// Index of the earlier entry with the same record id and other bytes.
     pub conflict: Option<u64>,
+    /// Name of the connection it came through, where there is one.
+    pub connection: Option<String>,
 }
 
 /// What an over-long raw was before its end was cut off.
@@ -73,7 +75,16 @@ impl Facts {
     /// Facts of an entry with nothing special about it.
     #[must_use]
     pub fn new(source: &str, door: &str) -> Self {
-        Facts { source: source.to_owned(), door: door.to_owned(), map: 0, cut: CUT, seq: None, truncated: None, conflict: None }
+        Facts {
+            source: source.to_owned(),
+            door: door.to_owned(),
+            map: 0,
+            cut: CUT,
+            seq: None,
+            truncated: None,
+            conflict: None,
+            connection: None,
+        }
     }
 
     /// The canonical bytes of part 0.
@@ -91,6 +102,11 @@ impl Facts {
         if let Some(conflict) = self.conflict {
             out.extend_from_slice(b"\"conflict\":");
             write_integer(conflict, out);
+            out.push(b',');
+        }
+        if let Some(connection) = &self.connection {
+            out.extend_from_slice(b"\"connection\":");
+            write_string(connection, out);
             out.push(b',');
         }
         out.extend_from_slice(b"\"cut\":");
@@ -153,6 +169,7 @@ impl Facts {
             seq: index("seq")?,
             truncated: get("truncated").map(parse_truncated).transpose()?,
             conflict: index("conflict")?,
+            connection: get("connection").map(|_| string("connection")).transpose()?,
         })
     }
 }
@@ -254,9 +271,9 @@ mod tests {
     proptest! {
         #[test]
         fn facts_are_canonical_and_read_back(source: String, door: String, map: u32, seq in prop::option::of(0u64..1 << 53),
-            conflict in prop::option::of(0u64..1 << 53), truncated in prop::option::of((0u64..1 << 53, any::<[u8; 32]>()))) {
+            conflict in prop::option::of(0u64..1 << 53), connection in text(), truncated in prop::option::of((0u64..1 << 53, any::<[u8; 32]>()))) {
             let truncated = truncated.map(|(bytes, sha256)| Truncated { bytes, sha256 });
-            let facts = Facts { source, door, map, cut: 1, seq, truncated, conflict };
+            let facts = Facts { source, door, map, cut: 1, seq, truncated, conflict, connection };
             prop_assert_eq!(Facts::parse(&facts.to_bytes()).unwrap(), facts);
         }
 

@@ -19,6 +19,7 @@
 
 mod answer;
 mod auth;
+mod connections;
 mod dispatch;
 mod entry_json;
 mod error;
@@ -33,7 +34,6 @@ mod operate;
 mod proofs;
 mod query;
 mod receive;
-mod refused;
 mod route;
 mod serve;
 mod sources;

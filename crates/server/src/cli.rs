@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod backup;
+mod connection;
 mod data_dir;
 mod demo;
 mod failure;
@@ -20,6 +21,7 @@ mod init;
 mod key;
 mod mirror;
 mod new_key;
+mod place;
 mod receipt;
 mod restore;
 mod safe_text;
@@ -45,6 +47,7 @@ enum Command {
     Serve(serve::Serve),
     Init(init::Init),
     Key(key::Key),
+    Connection(connection::Connection),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -70,6 +73,7 @@ impl Command {
             Self::Serve(command) => command.run(out),
             Self::Init(command) => command.run(out),
             Self::Key(command) => command.run(out),
+            Self::Connection(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

@@ -1,7 +1,8 @@
 //! Indelible: an audit log for identity events that cannot be altered or deleted without being caught.
 //!
 //! Modules stand in the order of an event's way; a later one may import an earlier one, never the
-//! reverse (a test checks it): `access` → `intake` → `log` → `store` → `verify` → `api` → `cli`.
+//! reverse (a test checks it): `access` → `intake` → `log` → `store` → `verify` → `door` → `api` →
+//! `cli`.
 
 pub mod access;
 pub mod api;

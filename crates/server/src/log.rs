@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod chunk;
 pub mod core;
+pub mod cursors;
 pub mod draft;
 pub mod entry;
 pub mod genesis;
@@ -31,6 +32,7 @@ use tokio::sync::{oneshot, watch};
 use crate::clock::{Clock, NoRandomness, random};
 use crate::log::batch::{BatchBuilder, HeadedBlock, NewEntry};
 use crate::log::core::Core;
+use crate::log::cursors::Cursor;
 use crate::log::draft::Draft;
 use crate::log::intent::{ActError, Intent};
 use crate::log::sequencer::{ActRequest, Acted, AppendError, Committed, Control, Sequencer, Submission};
@@ -130,7 +132,17 @@ impl Log {
     /// # Errors
     /// [`AppendError`] says whether to retry.
     pub async fn append(&self, blocks: Vec<HeadedBlock>) -> Result<Committed, AppendError> {
-        let reply = self.submit(blocks)?;
+        self.append_moving(blocks, Vec::new()).await
+    }
+
+    /// [`Log::append`] that moves cursors: after a crash the last of the events and the cursors are
+    /// both there or both not. When every event was known already, the cursors go into the next
+    /// chunk, whatever that holds.
+    ///
+    /// # Errors
+    /// [`AppendError`] says whether to retry.
+    pub async fn append_moving(&self, blocks: Vec<HeadedBlock>, cursors: Vec<Cursor>) -> Result<Committed, AppendError> {
+        let reply = self.submit(blocks, cursors)?;
         reply.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
@@ -139,20 +151,39 @@ impl Log {
     /// # Errors
     /// [`AppendError`] says whether to retry.
     pub fn append_blocking(&self, blocks: Vec<HeadedBlock>) -> Result<Committed, AppendError> {
-        let reply = self.submit(blocks)?;
+        self.append_moving_blocking(blocks, Vec::new())
+    }
+
+    /// [`Log::append_moving`] for threads that may block.
+    ///
+    /// # Errors
+    /// [`AppendError`] says whether to retry.
+    pub fn append_moving_blocking(&self, blocks: Vec<HeadedBlock>, cursors: Vec<Cursor>) -> Result<Committed, AppendError> {
+        let reply = self.submit(blocks, cursors)?;
         reply.blocking_recv().unwrap_or_else(|_| Err(self.gone()))
     }
 
-    fn submit(&self, blocks: Vec<HeadedBlock>) -> Result<oneshot::Receiver<Result<Committed, AppendError>>, AppendError> {
+    /// A cursor as it was committed.
+    #[must_use]
+    pub fn cursor(&self, name: &str) -> Option<Vec<u8>> {
+        self.view().cursors.get(name).map(<[u8]>::to_vec)
+    }
+
+    fn submit(
+        &self,
+        blocks: Vec<HeadedBlock>,
+        cursors: Vec<Cursor>,
+    ) -> Result<oneshot::Receiver<Result<Committed, AppendError>>, AppendError> {
         if self.shared.stopped().is_some() {
             return Err(self.gone());
         }
-        let bytes = blocks.iter().map(|block| block.block.stored_bytes() as u64).sum();
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { blocks, cursors, reply };
+        let bytes = submission.bytes();
         if !self.shared.enter_queue(bytes) {
             return Err(AppendError::Busy);
         }
-        let (reply, answer) = oneshot::channel();
-        self.appends.try_send(Submission { blocks, reply }).map_err(|why| {
+        self.appends.try_send(submission).map_err(|why| {
             self.shared.leave_queue(bytes);
             match why {
                 TrySendError::Full(_) => AppendError::Busy,

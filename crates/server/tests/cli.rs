@@ -6,6 +6,8 @@
 mod backups;
 #[path = "cli/binary.rs"]
 mod binary;
+#[path = "cli/connections.rs"]
+mod connections;
 #[path = "cli/imports.rs"]
 mod imports;
 #[path = "cli/keys.rs"]

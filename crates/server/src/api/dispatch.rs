@@ -20,7 +20,7 @@ use crate::api::query::{NoQuery, query};
 use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
-use crate::api::{events, ingest, keys, metrics, operate, sources, trail, tree};
+use crate::api::{connections, events, ingest, keys, metrics, operate, sources, trail, tree};
 
 /// The address that connected; the server puts it into every request.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +110,11 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::SetPublic, Some(caller)) => trail::set_public(api, caller, asked).await,
         (Endpoint::RotateKey, Some(caller)) => trail::rotate(api, caller, asked).await,
         (Endpoint::ListSources, _) => asked.nothing().map(|()| sources::list(api)),
+        (Endpoint::SetSource, Some(caller)) => sources::set(api, caller, asked).await,
+        (Endpoint::ListConnections, _) => asked.nothing().and_then(|()| connections::list(api)),
+        (Endpoint::GetConnection, _) => connections::get(api, asked).await,
+        (Endpoint::SetConnection, Some(caller)) => connections::set(api, caller, asked).await,
+        (Endpoint::RemoveConnection, Some(caller)) => connections::remove(api, caller, asked).await,
         (Endpoint::CreateKey, Some(caller)) => keys::create(api, caller, asked).await,
         (Endpoint::ListKeys, _) => keys::list(api, asked).await,
         (Endpoint::GetKey, _) => keys::get(api, asked).await,
@@ -121,9 +126,17 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::Metrics, _) => metrics::page(api),
         (Endpoint::OpenApi, _) => Ok(operate::openapi()),
         // The table gives each of these a need that is met by a caller only.
-        (Endpoint::AppendEvents | Endpoint::SetPublic | Endpoint::RotateKey | Endpoint::CreateKey | Endpoint::RevokeKey, None) => {
-            Err(HeaderError::Missing.into())
-        }
+        (
+            Endpoint::AppendEvents
+            | Endpoint::SetPublic
+            | Endpoint::RotateKey
+            | Endpoint::SetSource
+            | Endpoint::SetConnection
+            | Endpoint::RemoveConnection
+            | Endpoint::CreateKey
+            | Endpoint::RevokeKey,
+            None,
+        ) => Err(HeaderError::Missing.into()),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::access::{Denied, HeaderError, RetryAfter, Scope};
 use crate::api::answer::json;
+use crate::door::AdmitError;
 use crate::intake::{BodyError, ShapeError};
 use crate::log::intent::ActError;
 use crate::log::sequencer::AppendError;
@@ -125,7 +126,18 @@ impl From<AppendError> for ApiError {
         match why {
             AppendError::Busy => Self::later("busy", message, 1),
             AppendError::NoSpace => Self::new(StatusCode::INSUFFICIENT_STORAGE, "no_space", message),
+            AppendError::Cursor(_) => Self::bad_request("cursor_invalid", message),
             AppendError::Stopped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message),
+        }
+    }
+}
+
+impl From<AdmitError> for ApiError {
+    fn from(why: AdmitError) -> Self {
+        match why {
+            AdmitError::Act(why) => why.into(),
+            AdmitError::Append(why) => why.into(),
+            AdmitError::Random(_) | AdmitError::LostTask => Self::lost_task(),
         }
     }
 }
@@ -136,6 +148,7 @@ impl From<ActError> for ApiError {
         match why {
             ActError::Append(why) => why.into(),
             ActError::Unknown { .. } => Self::not_found("unknown", message),
+            ActError::Invalid { .. } => Self::bad_request("setting_invalid", message),
             ActError::TooMany { .. } => Self::new(StatusCode::CONFLICT, "too_many", message),
             ActError::Fold(_) => Self::new(StatusCode::CONFLICT, "not_allowed", message),
         }

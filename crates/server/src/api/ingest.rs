@@ -5,7 +5,6 @@
 //! here makes a document of an event, and the answer is written by hand: at 100,000 events a second
 //! an allocation an event is one too many.
 
-mod batch;
 mod results;
 
 use std::sync::Arc;
@@ -21,16 +20,18 @@ use crate::access::Credential;
 use crate::api::answer::bytes;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
-use crate::api::ingest::batch::Batch;
-use crate::api::ingest::results::{Results, Tally};
-use crate::api::limits::{INLINE_BYTES_MAX, RECEIPTS_MAX};
+use crate::api::ingest::results::Results;
+use crate::api::limits::RECEIPTS_MAX;
 use crate::api::proofs;
 use crate::api::query::{Switch, query};
 use crate::api::receive::{Received, events_body};
-use crate::api::sources::{Source, source};
 use crate::api::state::Api;
+use crate::door::{Admitted, Batch, By, Origin, UNKNOWN_KIND};
 use crate::intake::{Decoded, IdempotencyKey, Media, SourceName, decode};
 use crate::log::sequencer::Committed;
+
+/// This door in envelopes.
+const DOOR: &str = "http";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,9 +71,10 @@ async fn append_counted(
     let key = idempotency_key(&parts.headers)?;
     let (received, decoded) = receive(api, &parts, body).await?;
     check_amount(api, caller, &decoded, query.receipt)?;
-    let batch = Batch { key, by: caller.key_id(), peer };
-    let (decoded, committed) = keep(api, &name, received, decoded, batch).await?;
-    answer(api, &name, decoded, committed, query.receipt).await
+    let batch = Batch { key, ..Batch::new(By::Key(caller.key_id()), Some(peer)) };
+    let origin = Origin { source: name, kind: UNKNOWN_KIND.into(), door: DOOR };
+    let admitted = api.admission.admit(&origin, batch, received, decoded).await?;
+    answer(api, admitted, query.receipt).await
 }
 
 fn source_name(text: Option<&str>) -> Result<SourceName, ApiError> {
@@ -101,69 +103,15 @@ fn check_amount(api: &Api, caller: &Credential, decoded: &Decoded, receipt: Swit
     Ok(api.spend(caller.key_id(), u32::try_from(events).unwrap_or(u32::MAX).max(1))?)
 }
 
-/// Builds the batch and appends it. A request whose events are all refused, or that has none,
-/// makes no source and appends nothing.
-async fn keep(
-    api: &Arc<Api>,
-    name: &SourceName,
-    received: Received,
-    decoded: Decoded,
-    batch: Batch,
-) -> Result<(Decoded, Committed), ApiError> {
-    if decoded.events.is_empty() {
-        return Ok((decoded, Committed { outcomes: Vec::new(), view: api.trail.view() }));
-    }
-    let source = source(api, name, &batch.by.to_string()).await?;
-    let bytes = received.bytes.len() as u64;
-    let (decoded, blocks) = if received.bytes.len() <= INLINE_BYTES_MAX {
-        let blocks = batch.build(&api.trail, &source, &received.bytes, &decoded);
-        (decoded, blocks)
-    } else {
-        build_apart(api, source, received, decoded, batch).await?
-    };
-    let committed = api.trail.log().append(blocks.map_err(|_| ApiError::lost_task())?).await?;
-    api.metrics.bytes.inc_by(bytes);
-    Ok((decoded, committed))
-}
-
-type Built = Result<Vec<crate::log::batch::HeadedBlock>, crate::clock::NoRandomness>;
-
-async fn build_apart(
-    api: &Arc<Api>,
-    source: Arc<Source>,
-    received: Received,
-    decoded: Decoded,
-    batch: Batch,
-) -> Result<(Decoded, Built), ApiError> {
-    let trail = Arc::clone(&api.trail);
-    let work = move || {
-        let blocks = batch.build(&trail, &source, &received.bytes, &decoded);
-        (decoded, blocks)
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::lost_task())
-}
-
-async fn answer(api: &Arc<Api>, name: &SourceName, decoded: Decoded, committed: Committed, receipt: Switch) -> Result<Response, ApiError> {
-    let Committed { outcomes, view } = committed;
+async fn answer(api: &Arc<Api>, admitted: Admitted, receipt: Switch) -> Result<Response, ApiError> {
+    let Admitted { decoded, committed: Committed { outcomes, view }, .. } = admitted;
     let receipts = if receipt.is_on() {
         let (indexes, view) = (results::indexes(&outcomes), Arc::clone(&view));
         api.read(move |trail| Ok(proofs::receipts(trail, &indexes, &view)?)).await?
     } else {
         Vec::new()
     };
-    let (body, tally) = Results { decoded: &decoded, outcomes: &outcomes, receipts: &receipts, note: &view.note }.write();
-    count(api, name, &decoded, &tally);
+    let (body, status) = Results { decoded: &decoded, outcomes: &outcomes, receipts: &receipts, note: &view.note }.write();
     // Nothing in it came from outside: numbers, base64 and our own words.
-    Ok(bytes(tally.status(), "application/json", body))
-}
-
-fn count(api: &Api, name: &SourceName, decoded: &Decoded, tally: &Tally) {
-    api.metrics.events.inc_by(tally.kept);
-    api.metrics.duplicates.inc_by(tally.duplicates);
-    api.count_refused(Some(name), results::CONFLICT, tally.conflicts);
-    // Kept, so nothing is lost; counted, so that nobody plays with other people's ids unseen.
-    api.count_refused(Some(name), "same_id_other_bytes", tally.beside);
-    for refused in &decoded.refused {
-        api.count_refused(Some(name), refused.code.code(), 1);
-    }
+    Ok(bytes(status, "application/json", body))
 }

@@ -26,10 +26,6 @@ pub const RECEIPTS_MAX: usize = 10_000;
 /// Answers read from disk at once; each holds a blocking thread and at most a few megabytes.
 pub const READS_MAX: usize = 16;
 
-/// Bodies up to this size are hashed and compressed where they arrive; larger ones on a thread
-/// that may block, so that they do not hold up the other connections: 16 KiB take about 0.1 ms.
-pub const INLINE_BYTES_MAX: usize = 16 << 10;
-
 /// Limits that an installation (or a test) may change.
 #[derive(Clone, Debug)]
 pub struct ApiLimits {

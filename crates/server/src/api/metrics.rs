@@ -19,6 +19,7 @@ use crate::api::answer::bytes;
 use crate::api::error::ApiError;
 use crate::api::route::{Endpoint, ROUTES};
 use crate::api::state::Api;
+use crate::door::DoorMetrics;
 use crate::log::Log;
 
 /// A route in a label; `None` is a request for none of ours.
@@ -40,35 +41,11 @@ struct Answered {
     status: u16,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reason {
-    reason: &'static str,
-}
-
-/// Refusals by reason.
-#[derive(Clone, Debug, Default)]
-pub struct RefusedCounter(Family<Reason, Counter>);
-
-impl RefusedCounter {
-    /// Counts.
-    pub fn count(&self, reason: &'static str, times: u64) {
-        self.0.get_or_create(&Reason { reason }).inc_by(times);
-    }
-}
-
 /// What the API counts.
 #[derive(Debug)]
 pub struct ApiMetrics {
     registry: Registry,
     answered: Family<Answered, Counter>,
-    /// Refusals by reason.
-    pub refused: RefusedCounter,
-    /// Events kept.
-    pub events: Counter,
-    /// Bytes of bodies whose events were kept, decoded.
-    pub bytes: Counter,
-    /// Events sent again and recognised.
-    pub duplicates: Counter,
     /// Connections open.
     pub connections: Gauge<i64, AtomicI64>,
     /// Connections closed at once because there were too many.
@@ -81,15 +58,11 @@ pub struct ApiMetrics {
 }
 
 impl ApiMetrics {
-    /// Metrics of the API and of `log`.
-    pub fn new(log: &Log) -> Self {
+    /// Metrics of the API, of `log` and of the doors.
+    pub fn new(log: &Log, doors: &DoorMetrics) -> Self {
         let mut new = Self {
             registry: Registry::default(),
             answered: Family::default(),
-            refused: RefusedCounter::default(),
-            events: Counter::default(),
-            bytes: Counter::default(),
-            duplicates: Counter::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             queue_depth: Gauge::default(),
@@ -100,6 +73,7 @@ impl ApiMetrics {
         };
         let mut registry = Registry::default();
         log.shared().metrics.register(&mut registry);
+        doors.register(&mut registry);
         new.register(&mut registry);
         new.registry = registry;
         new
@@ -107,10 +81,6 @@ impl ApiMetrics {
 
     fn register(&self, registry: &mut Registry) {
         registry.register("indelible_requests", "Requests answered, by route and status", self.answered.clone());
-        registry.register("indelible_refused", "Input and requests refused, by reason", self.refused.0.clone());
-        registry.register("indelible_ingest_events", "Events kept", self.events.clone());
-        registry.register("indelible_ingest_bytes", "Decoded bytes of bodies whose events were kept", self.bytes.clone());
-        registry.register("indelible_ingest_duplicates", "Events sent again and recognised", self.duplicates.clone());
         registry.register("indelible_connections", "Connections open", self.connections.clone());
         registry.register("indelible_connections_refused", "Connections closed at once: too many", self.connections_refused.clone());
         registry.register("indelible_queue_depth", "Requests that wait for the log", self.queue_depth.clone());

@@ -24,6 +24,12 @@ pub struct Received {
     _held: Held,
 }
 
+impl AsRef<[u8]> for Received {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// How a body is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {

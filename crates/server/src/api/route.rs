@@ -28,6 +28,11 @@ pub enum Endpoint {
     SetPublic,
     RotateKey,
     ListSources,
+    SetSource,
+    ListConnections,
+    GetConnection,
+    SetConnection,
+    RemoveConnection,
     CreateKey,
     ListKeys,
     GetKey,
@@ -62,7 +67,7 @@ const ADMIN: Needs = Needs::Key(Scope::Admin);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 19] = [
+pub static ROUTES: [Route; 24] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", Needs::Key(Scope::Ingest)),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -72,6 +77,11 @@ pub static ROUTES: [Route; 19] = [
     route(Endpoint::SetPublic, Method::PUT, "/v1/trails/main/public", ADMIN),
     route(Endpoint::RotateKey, Method::POST, "/v1/trails/main/rotate", ADMIN),
     route(Endpoint::ListSources, Method::GET, "/v1/sources", READ),
+    route(Endpoint::SetSource, Method::PUT, "/v1/sources/{name}", ADMIN),
+    route(Endpoint::ListConnections, Method::GET, "/v1/connections", ADMIN),
+    route(Endpoint::GetConnection, Method::GET, "/v1/connections/{name}", ADMIN),
+    route(Endpoint::SetConnection, Method::PUT, "/v1/connections/{name}", ADMIN),
+    route(Endpoint::RemoveConnection, Method::DELETE, "/v1/connections/{name}", ADMIN),
     route(Endpoint::CreateKey, Method::POST, "/v1/keys", ADMIN),
     route(Endpoint::ListKeys, Method::GET, "/v1/keys", ADMIN),
     route(Endpoint::GetKey, Method::GET, "/v1/keys/{id}", ADMIN),

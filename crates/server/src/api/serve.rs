@@ -25,7 +25,6 @@ use tracing::{debug, info, warn};
 
 use crate::api::dispatch::{Peer, router};
 use crate::api::limits::{ApiLimits, HEADER_BYTES_MAX, HEADERS_MAX};
-use crate::api::refused::record_finished_minutes;
 use crate::api::serve::stall::Stalling;
 use crate::api::state::{Api, ApiState};
 
@@ -60,8 +59,17 @@ pub async fn serve(
     drop(listener);
     server.drain(graceful, address).await;
     recorder.abort();
-    server.api.record_refusals(true).await;
+    server.api.admission.record_counts(true).await;
     Ok(())
+}
+
+/// Records finished minutes of refusals and losses until the API drains.
+async fn record_finished_minutes(api: Arc<Api>) {
+    let mut tick = tokio::time::interval(api.limits.refusals_every);
+    while !api.is_draining() {
+        tick.tick().await;
+        api.admission.record_counts(false).await;
+    }
 }
 
 struct Server {

@@ -9,9 +9,9 @@ use crate::access::{KeyId, RateLimit, RetryAfter};
 use crate::api::error::ApiError;
 use crate::api::limits::{ApiLimits, READS_MAX};
 use crate::api::metrics::ApiMetrics;
-use crate::api::refused::Refused;
-use crate::api::sources::Sources;
 use crate::clock::Clock;
+use crate::door::Admission;
+use crate::intake::SourceName;
 use crate::store::trail::Trail;
 
 /// The API's state: one for each process, cheap to clone.
@@ -22,13 +22,19 @@ impl ApiState {
     /// The API of `trail`.
     #[must_use]
     pub fn new(trail: Arc<Trail>, limits: ApiLimits, clock: Clock) -> Self {
+        Self::of(Arc::new(Admission::new(trail, clock)), limits)
+    }
+
+    /// The API beside other doors: all of them share one way in.
+    #[must_use]
+    pub fn of(admission: Arc<Admission>, limits: ApiLimits) -> Self {
+        let (trail, clock) = (Arc::clone(admission.trail()), admission.clock().clone());
         let rates = RateLimit::new(limits.events_per_second, limits.events_burst, limits.keys_tracked);
-        let metrics = ApiMetrics::new(trail.log());
+        let metrics = ApiMetrics::new(trail.log(), admission.metrics());
         Self(Arc::new(Api {
-            refused: Refused::new(metrics.refused.clone()),
             metrics,
+            admission,
             rates: Mutex::new(rates),
-            sources: Sources::default(),
             memory: Arc::new(Memory { used: AtomicUsize::new(0), limit: limits.bodies_bytes }),
             reads: Arc::new(Semaphore::new(READS_MAX)),
             draining: AtomicBool::new(false),
@@ -36,6 +42,12 @@ impl ApiState {
             limits,
             trail,
         }))
+    }
+
+    /// The way in that the API shares with other doors.
+    #[must_use]
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.0.admission
     }
 
     /// The trail behind the API.
@@ -51,9 +63,8 @@ pub(crate) struct Api {
     pub trail: Arc<Trail>,
     pub limits: ApiLimits,
     pub clock: Clock,
-    pub refused: Refused,
     pub metrics: ApiMetrics,
-    pub sources: Sources,
+    pub admission: Arc<Admission>,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
     pub draining: AtomicBool,
@@ -83,6 +94,11 @@ impl Api {
         let _permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| ApiError::lost_task())?;
         let api = Arc::clone(self);
         tokio::task::spawn_blocking(move || work(&api.trail)).await.map_err(|_| ApiError::lost_task())?
+    }
+
+    /// Counts `times` refusals.
+    pub fn count_refused(&self, source: Option<&SourceName>, reason: &'static str, times: u64) {
+        self.admission.count_refused(source, reason, times);
     }
 
     /// Whether a shutdown began.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use evidence::canonical_json::{self, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Credential;
@@ -15,22 +14,9 @@ use crate::api::error::ApiError;
 use crate::api::instant::format_rfc3339;
 use crate::api::query::{NoQuery, query};
 use crate::api::state::Api;
+use crate::door;
 use crate::log::intent::Intent;
 use crate::log::window::{WINDOW_AGE_MAX_MS, WINDOW_IDS_MAX};
-
-/// Part 3 of an act: who asked for it. `by` is the id of an API key.
-#[must_use]
-pub fn by(by: &str) -> Vec<u8> {
-    why(by, None, None)
-}
-
-/// Part 3 of an act: who asked for it, what he called the thing, and his reason.
-#[must_use]
-pub fn why(by: &str, name: Option<String>, why: Option<String>) -> Vec<u8> {
-    let members = [("by", Some(by.to_owned())), ("name", name), ("why", why)];
-    let given = members.into_iter().filter_map(|(member, text)| Some((member.to_owned(), Value::String(text?))));
-    canonical_json::to_bytes(&Value::Object(given.collect()))
-}
 
 #[derive(Serialize)]
 struct TrailJson<'a> {
@@ -135,7 +121,7 @@ struct SetPublic {
 pub async fn set_public(api: &Api, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
     let NoQuery {} = query(&asked.parts.uri)?;
     let SetPublic { public, why } = asked.setting(api).await?;
-    let acted = api.trail.log().act(Intent::SetPublic(public), self::why(&caller.key_id().to_string(), None, why)).await?;
+    let acted = api.trail.log().act(Intent::SetPublic(public), door::why(&caller.key_id().to_string(), None, why)).await?;
     let index = acted.indexes.first().copied();
     Ok(json(StatusCode::OK, &Acted { index, public: Some(public), vkey: None, checkpoint: &acted.view.note }))
 }
@@ -150,7 +136,7 @@ struct Rotate {
 pub async fn rotate(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
     let NoQuery {} = query(&asked.parts.uri)?;
     let Rotate { why } = asked.setting_or_default(api).await?;
-    let why = self::why(&caller.key_id().to_string(), None, why);
+    let why = door::why(&caller.key_id().to_string(), None, why);
     api.read(move |trail| {
         let acted = trail.rotate(why)?;
         let answer = Acted {

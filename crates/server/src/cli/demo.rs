@@ -2,6 +2,7 @@
 //! a day's routine. Written by us, from nothing; its story is in demo/README.md.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::failure::Failure;
 use crate::cli::import::local_door::LocalDoor;
@@ -31,15 +32,14 @@ const ORDER: &str = include_str!("../../../../demo/order.txt");
 ///
 /// # Errors
 /// The log did not keep it.
-pub fn load(trail: &Trail) -> Result<(), Failure> {
+pub fn load(trail: &Arc<Trail>) -> Result<(), Failure> {
     if trail.view().size > ORDER.lines().count() as u64 {
         return Ok(());
     }
-    let door = LocalDoor::new(trail, "demo");
     let mut sources = Vec::new();
     for told in SOURCES {
         let name: SourceName = told.name.parse()?;
-        sources.push((told.name, told.media, door.source(&name, told.kind)?, told.events.lines()));
+        sources.push((told.name, told.media, LocalDoor::new(trail, "demo", &name, told.kind), told.events.lines()));
     }
     for (number, name) in ORDER.lines().enumerate() {
         let source = sources.iter_mut().find(|(known, ..)| *known == name);
@@ -47,7 +47,7 @@ pub fn load(trail: &Trail) -> Result<(), Failure> {
             source.ok_or_else(|| Failure::new(format!("the demo names a source {name:?} that it does not have")))?;
         let event = events.next().ok_or_else(|| Failure::new(format!("the demo has too few events of {name}")))?;
         let key: IdempotencyKey = format!("demo-{number}").parse()?;
-        source.keep(event.as_bytes(), *media, Some(&key))?;
+        source.keep(event.as_bytes(), *media, Some(key))?;
     }
     Ok(())
 }

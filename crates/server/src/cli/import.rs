@@ -17,6 +17,7 @@ use crate::cli::data_dir::DataDir;
 use crate::cli::failure::Failure;
 use crate::cli::safe_text::escape_line;
 use crate::cli::server::ServerArgs;
+use crate::door::UNKNOWN_KIND;
 use crate::intake::SourceName;
 use crate::store::trail::Trail;
 
@@ -81,7 +82,7 @@ impl Import {
         };
         let dir = DataDir::open(data)?;
         let trail = Trail::open(dir.media()?, &dir.options())?;
-        let mut door = LocalDoor::new(&trail, "import").source(&self.source, "unknown")?;
+        let mut door = LocalDoor::new(&trail, "import", &self.source, UNKNOWN_KIND);
         let answer = self.enter(&inputs, &dir.path().to_string_lossy(), &mut door, out);
         trail.close();
         answer

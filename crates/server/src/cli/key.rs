@@ -13,8 +13,9 @@ use crate::cli::Answer;
 use crate::cli::data_dir::DataDir;
 use crate::cli::failure::Failure;
 use crate::cli::new_key::{Rights, local_why, make_key};
+use crate::cli::place::{Place, with_trail};
 use crate::cli::safe_text::{escape, escape_line};
-use crate::cli::server::{Server, ServerArgs};
+use crate::cli::server::Server;
 use crate::clock::Clock;
 use crate::log::intent::Intent;
 use crate::store::keys::rebind;
@@ -89,16 +90,6 @@ enum Action {
     },
 }
 
-/// On a stopped server's directory, or through the running one.
-#[derive(Clone, Debug, Args)]
-struct Place {
-    /// Data directory of a stopped server, instead of --url
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
 impl Key {
     pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
         match self.action {
@@ -111,15 +102,6 @@ impl Key {
         }?;
         Ok(Answer::Holds)
     }
-}
-
-/// Opens the trail of a stopped server for one change.
-fn with_trail<T>(data: &std::path::Path, change: impl FnOnce(&Trail) -> Result<T, Failure>) -> Result<T, Failure> {
-    let dir = DataDir::open(data)?;
-    let trail = Trail::open(dir.media()?, &dir.options())?;
-    let done = change(&trail);
-    trail.close();
-    done
 }
 
 fn show_key(id: &str, key: &str, json: bool, out: &mut dyn Write) -> Result<(), Failure> {

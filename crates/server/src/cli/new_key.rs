@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use evidence::act::{KeyAct, Scope};
-use evidence::canonical_json::{Value, to_bytes};
 
 use crate::access::Token;
 use crate::cli::failure::Failure;
 use crate::clock::{Clock, NoRandomness, random};
+use crate::door::why;
 use crate::intake::SourceName;
 use crate::log::intent::Intent;
 use crate::store::trail::Trail;
@@ -72,8 +72,5 @@ fn draw_token() -> Result<Token, NoRandomness> {
 
 /// Part 3 of an act made on the machine itself: who, and the name that was given.
 pub fn local_why(name: Option<&str>) -> Vec<u8> {
-    let text = |text: &str| Value::String(text.to_owned());
-    let mut members = vec![("by".to_owned(), text("local"))];
-    members.extend(name.map(|name| ("name".to_owned(), text(name))));
-    to_bytes(&Value::Object(members))
+    why("local", name.map(str::to_owned), None)
 }

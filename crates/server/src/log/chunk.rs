@@ -4,7 +4,8 @@
 //! chunk  = "IDLC" | version u16 = 1 | trail len u8, name | first u64 | count u32
 //!        | received_at u64 | previous root [32] | new root [32]
 //!        | previous checkpoint len u32, note | writer nonce [16]
-//!        | cursors u16 (0 for now) | blocks u32 | block… | SHA-256 of all before it [32]
+//!        | cursors u16, cursor… | blocks u32 | block… | SHA-256 of all before it [32]
+//! cursor = name len u8, name | value len u32, value
 //! block  = count u32 | raw_len u32 | stored_len u32 | codec u8 (0 none, 1 zstd) | stored bytes
 //! ```
 //! Integers are big-endian. A chunk never crosses a segment boundary. Chunk k + 1 carries
@@ -14,7 +15,9 @@ use std::borrow::Cow;
 
 use tlog::Hash;
 
-/// Most bytes of one chunk: one fsync at 200 MB/s stays under 50 ms.
+use crate::log::cursors::Cursors;
+
+/// Most bytes of one chunk's blocks: one fsync at 200 MB/s stays under 50 ms.
 pub const CHUNK_BYTES_MAX: usize = 8 << 20;
 /// Most decoded bytes of one block. A block is what one sender's batch becomes; a request larger
 /// than this is cut into several blocks between events. An event has at most 1 MiB, so a block
@@ -93,6 +96,8 @@ pub struct ChunkHeader {
     pub previous_checkpoint: String,
     /// Drawn at random by each start of a writer: two writers can be told apart.
     pub writer: [u8; 16],
+    /// All cursors, or none when the chunk says nothing of them.
+    pub cursors: Cursors,
 }
 
 /// Why bytes are not a chunk of version 1.
@@ -107,6 +112,9 @@ pub enum ChunkError {
     /// SHA-256 at the end is not that of the bytes before it.
     #[error("chunk checksum does not match its bytes")]
     Checksum,
+    /// Cursors that no writer of this format makes.
+    #[error("the chunk's cursors are not in order, or more or longer than may be")]
+    Cursors,
     /// A block does not decode.
     #[error("a block of the chunk does not decode")]
     Block,
@@ -139,7 +147,7 @@ impl ChunkHeader {
         out.extend_from_slice(&count_u32(self.previous_checkpoint.len()).to_be_bytes());
         out.extend_from_slice(self.previous_checkpoint.as_bytes());
         out.extend_from_slice(&self.writer);
-        out.extend_from_slice(&0_u16.to_be_bytes());
+        self.cursors.encode(&mut out);
         out.extend_from_slice(&count_u32(blocks.len()).to_be_bytes());
         for block in blocks {
             out.extend_from_slice(&block.count.to_be_bytes());
@@ -186,10 +194,8 @@ impl Chunk {
                 at.text(len)?
             },
             writer: at.array()?,
+            cursors: Cursors::decode(&mut at)?,
         };
-        if at.array()? != [0, 0] {
-            return Err(ChunkError::Format);
-        }
         let count = at.u32()?;
         let mut blocks = Vec::new();
         for _ in 0..count {
@@ -211,24 +217,25 @@ impl Chunk {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+/// What is left to read of a chunk.
+pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn bytes(&mut self, count: usize) -> Result<&'a [u8], ChunkError> {
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], ChunkError> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(ChunkError::Length)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ChunkError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], ChunkError> {
         self.bytes(N)?.try_into().map_err(|_| ChunkError::Length)
     }
 
-    fn u32(&mut self) -> Result<u32, ChunkError> {
+    pub(super) fn u32(&mut self) -> Result<u32, ChunkError> {
         Ok(u32::from_be_bytes(self.array()?))
     }
 
-    fn text(&mut self, count: usize) -> Result<String, ChunkError> {
+    pub(super) fn text(&mut self, count: usize) -> Result<String, ChunkError> {
         String::from_utf8(self.bytes(count)?.to_vec()).map_err(|_| ChunkError::Format)
     }
 }
@@ -237,6 +244,7 @@ impl<'a> Reader<'a> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::log::cursors::Cursor;
     use proptest::prelude::*;
 
     fn header() -> ChunkHeader {
@@ -249,7 +257,12 @@ mod tests {
             new_root: Hash([2; 32]),
             previous_checkpoint: "origin\n1\nroot\n\n— origin sig\n".into(),
             writer: [3; 16],
+            cursors: Cursors::default(),
         }
+    }
+
+    fn cursor(name: &str, value: &[u8]) -> Cursor {
+        Cursor { name: name.into(), value: value.to_vec() }
     }
 
     fn blocks() -> Vec<Block> {
@@ -264,6 +277,28 @@ mod tests {
         assert_eq!(chunk.blocks, blocks());
         assert_eq!(chunk.blocks[1].decode().unwrap().as_ref(), vec![b'a'; 10_000]);
         assert!(chunk.blocks[1].stored_bytes() < 200, "a long block is compressed");
+    }
+
+    #[test]
+    fn cursors_come_back_and_have_golden_bytes() {
+        let cursors = Cursors::default().moved(&[cursor("okta", b"p=2"), cursor("entra/users", b"")]).unwrap();
+        let bytes = ChunkHeader { cursors: cursors.clone(), ..header() }.encode(&blocks());
+        assert_eq!(Chunk::decode(&bytes).unwrap().header.cursors, cursors);
+        let golden = b"\x03\x03\x03\0\x02\x0bentra/users\0\0\0\0\x04okta\0\0\0\x03p=2\0\0\0\x02";
+        assert!(bytes.windows(golden.len()).any(|window| window == golden));
+    }
+
+    #[test]
+    fn cursors_out_of_order_or_without_a_name_are_refused() {
+        for cursors in [&b"\0\x02\x01b\0\0\0\0\x01a\0\0\0\0"[..], b"\0\x02\x01a\0\0\0\0\x01a\0\0\0\0", b"\0\x01\0\0\0\0\0"] {
+            let mut bytes = ChunkHeader { trail: String::new(), previous_checkpoint: String::new(), ..header() }.encode(&blocks());
+            let at = 4 + 2 + 1 + 8 + 4 + 8 + 32 + 32 + 4 + 16;
+            bytes.truncate(bytes.len() - 32);
+            bytes.splice(at..at + 2, cursors.iter().copied());
+            let checksum = tlog::sha256(&[&bytes]);
+            bytes.extend_from_slice(&checksum);
+            assert_eq!(Chunk::decode(&bytes), Err(ChunkError::Cursors));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tlog::{Frontier, Hash};
 
 use crate::log::batch::Head;
 use crate::log::chunk::{Chunk, ChunkError, ChunkHeader};
+use crate::log::cursors::Cursors;
 use crate::log::entry::{Entries, Entry, MalformedEntry, part_lengths};
 use crate::log::window::{IdMark, IdWindow};
 
@@ -24,6 +25,8 @@ pub struct Core {
     pub window: IdWindow,
     /// Receive time of the newest chunk, ms.
     pub received_at: u64,
+    /// All cursors.
+    pub cursors: Arc<Cursors>,
 }
 
 /// What a chunk of given heads would make of the tree.
@@ -101,7 +104,7 @@ impl Core {
     /// A core that holds nothing, with the given fold.
     #[must_use]
     pub fn new(frontier: Frontier, state: TrailState, received_at: u64) -> Self {
-        Self { frontier, state: Arc::new(state), window: IdWindow::default(), received_at }
+        Self { frontier, state: Arc::new(state), window: IdWindow::default(), received_at, cursors: Arc::default() }
     }
 
     /// Number of entries.
@@ -145,6 +148,7 @@ impl Core {
             Arc::make_mut(&mut state).apply(*index, head, act).map_err(|why| ReplayError::Act { index: *index, why: why.to_string() })?;
         }
         self.state = state;
+        self.cursors = Arc::new(self.cursors.after(replayed.acts.iter().map(|(_, _, act)| act), &header.cursors));
         self.adopt(&plan, &replayed.heads, header.received_at);
         Ok(plan)
     }
@@ -230,6 +234,7 @@ pub fn header(core: &Core, plan: &Plan, trail: &str, received_at: u64, previous_
         new_root: plan.root,
         previous_checkpoint,
         writer,
+        cursors: Cursors::default(),
     }
 }
 

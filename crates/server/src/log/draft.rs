@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::log::batch::{Head, HeadedBlock};
 use crate::log::chunk::{Block, CHUNK_BYTES_MAX, ChunkError};
+use crate::log::cursors::{Cursors, lets_chunks_go};
 use crate::log::entry::{Entries, Entry, MalformedEntry, part_map};
 use crate::log::intent::ActError;
 use crate::log::sequencer::{Acted, AppendError, Committed, Outcome};
@@ -46,6 +47,10 @@ pub struct Draft {
     ids: HashMap<[u8; 12], Vec<([u8; 8], u64)>>,
     acts: Vec<Act>,
     state_before: Option<Arc<TrailState>>,
+    /// All cursors as they will be, when this chunk changes them. Those of a request whose events
+    /// were all known already wait here for the next chunk: should none come, the poller reads the
+    /// same page again and enters nothing twice.
+    cursors: Option<Arc<Cursors>>,
     waiting: Vec<Waiting>,
 }
 
@@ -69,6 +74,7 @@ impl Draft {
             ids: HashMap::new(),
             acts: Vec::new(),
             state_before: None,
+            cursors: None,
             waiting: Vec::new(),
         }
     }
@@ -231,6 +237,23 @@ impl Draft {
         self.state_before.take()
     }
 
+    /// All cursors as this chunk leaves them, if it changes them.
+    #[must_use]
+    pub fn cursors(&self) -> Option<&Arc<Cursors>> {
+        self.cursors.as_ref()
+    }
+
+    /// From this chunk on these are all cursors.
+    pub fn set_cursors(&mut self, cursors: Cursors) {
+        self.cursors = Some(Arc::new(cursors));
+    }
+
+    /// Whether an act in the draft lets older chunks go, and with them the cursors they carry.
+    #[must_use]
+    pub fn lets_chunks_go(&self) -> bool {
+        self.acts.iter().any(lets_chunks_go)
+    }
+
     /// Acts in the draft; they are taken once it is durable.
     pub fn take_acts(&mut self) -> Vec<Act> {
         std::mem::take(&mut self.acts)
@@ -286,6 +309,7 @@ impl Draft {
         self.stored_bytes = 0;
         self.acts.clear();
         self.state_before = None;
+        self.cursors = None;
         // Ids of a block that goes on in the next chunk are not durable yet.
         self.ids.retain(|_, known| {
             known.retain(|(_, index)| *index >= first);

@@ -8,6 +8,7 @@ use tlog::{Frontier, VerifierKey};
 use crate::clock::{NoRandomness, random};
 use crate::log::chunk::ChunkHeader;
 use crate::log::core::plan;
+use crate::log::cursors::Cursors;
 use crate::log::draft::Draft;
 
 /// Name of the one retention class a new trail has, number 1.
@@ -37,6 +38,7 @@ pub fn first_chunk(trail: &str, key: &VerifierKey, segment_leaves: u64, received
         new_root: planned.root,
         previous_checkpoint: String::new(),
         writer,
+        cursors: Cursors::default(),
     };
     Ok(header.encode(draft.blocks()))
 }

@@ -3,7 +3,7 @@
 //! `decide` is pure and runs at the one place where nothing can change between the decision and
 //! the act: in the sequencer.
 
-use evidence::act::{Act, ConnectionAct, DescribeAct, KeyAct, RotateAct, SourceAct};
+use evidence::act::{Act, ConnectionAct, DescribeAct, KeyAct, RotateAct, SourceAct, is_name};
 use evidence::fold::{FoldError, TrailState};
 
 use crate::log::sequencer::AppendError;
@@ -74,6 +74,16 @@ pub enum ActError {
         /// The bound.
         most: usize,
     },
+    /// A name or a number is not one that may be.
+    #[error("{text:?} is no proper {what}: {form}")]
+    Invalid {
+        /// What it was to be.
+        what: &'static str,
+        /// What was given.
+        text: String,
+        /// What is proper.
+        form: &'static str,
+    },
     /// There is no such thing.
     #[error("there is no {what} {name:?}")]
     Unknown {
@@ -117,7 +127,17 @@ pub fn decide(state: &TrailState, intent: Intent) -> Result<Vec<Act>, ActError> 
     })
 }
 
+/// What may be a name of a source, a kind or a connection.
+const NAME_FORM: &str = "use 1 to 63 of the characters a-z 0-9 . _ - beginning with a letter or digit";
+
+/// An act that does not read back would be the end of the trail: it is refused here.
+fn named(what: &'static str, text: &str) -> Result<(), ActError> {
+    if is_name(text) { Ok(()) } else { Err(ActError::Invalid { what, text: text.to_owned(), form: NAME_FORM }) }
+}
+
 fn create_source(state: &TrailState, name: String, kind: String) -> Result<Vec<Act>, ActError> {
+    named("source name", &name)?;
+    named("kind", &kind)?;
     if state.source_number(&name).is_some() {
         return Ok(Vec::new());
     }
@@ -129,6 +149,9 @@ fn create_source(state: &TrailState, name: String, kind: String) -> Result<Vec<A
 
 fn describe_source(state: &TrailState, name: String, kind: String, heartbeat_s: Option<u32>) -> Result<Vec<Act>, ActError> {
     let mut acts = create_source(state, name.clone(), kind.clone())?;
+    if heartbeat_s == Some(0) {
+        return Err(ActError::Invalid { what: "heartbeat", text: "0".into(), form: "give seconds, at least 1" });
+    }
     let number = state.source_number(&name).unwrap_or_else(|| state.next_source_number());
     let holds = match state.sources.get(&number) {
         Some(source) => source.kind == kind && source.heartbeat_s == heartbeat_s,
@@ -141,6 +164,12 @@ fn describe_source(state: &TrailState, name: String, kind: String, heartbeat_s: 
 }
 
 fn set_connection(state: &TrailState, connection: ConnectionAct) -> Result<Vec<Act>, ActError> {
+    named("connection name", &connection.name)?;
+    named("kind", &connection.kind)?;
+    if let Err(member) = connection.check() {
+        let form = "settings are strings, integers, booleans or lists of strings, 16 KiB in all; secrets at most 32 references";
+        return Err(ActError::Invalid { what: "connection", text: member.to_owned(), form });
+    }
     match state.connections.get(&connection.name) {
         Some(entry) if entry.act == connection => Ok(Vec::new()),
         None if state.connections.len() >= CONNECTIONS_MAX => Err(ActError::TooMany { what: "connections", most: CONNECTIONS_MAX }),
@@ -191,6 +220,16 @@ mod tests {
         assert_eq!((state.sources[&1].kind.as_str(), state.sources[&1].heartbeat_s), ("okta", None));
         let other = Intent::DescribeSource { name: "entra".into(), kind: "entra".into(), heartbeat_s: None };
         assert_eq!(carry_out(&mut state, other), 1, "a source that is as described by being made");
+    }
+
+    #[test]
+    fn an_act_that_would_not_read_back_is_not_made() {
+        let state = begun();
+        let refused = |intent| matches!(decide(&state, intent), Err(ActError::Invalid { .. }));
+        assert!(refused(describe("Okta Prod", None)) && refused(describe("okta", Some(0))));
+        assert!(refused(Intent::CreateSource { name: "A".into(), kind: "okta".into() }));
+        assert!(refused(Intent::SetConnection(connection("a b"))));
+        assert!(refused(Intent::SetConnection(ConnectionAct { kind: String::new(), ..connection("a") })));
     }
 
     #[test]

@@ -30,11 +30,13 @@ pub enum Bug {
     SkipRewrite,
     /// Publish a payload file without syncing its bytes.
     SkipPayloadSync,
+    /// Let the last chunk that carries the pollers' cursors go.
+    LetCursorsGo,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AnswerBeforeSync,
         Self::SignBeforeAppend,
         Self::SkipDirectorySync,
@@ -47,6 +49,7 @@ impl Bug {
         Self::SkipZeroing,
         Self::SkipRewrite,
         Self::SkipPayloadSync,
+        Self::LetCursorsGo,
     ];
 }
 

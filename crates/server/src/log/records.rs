@@ -27,7 +27,9 @@ fn text(value: &str) -> Value {
     Value::String(value.to_owned())
 }
 
-fn record(name: &str, members: Vec<(&str, Value)>) -> Vec<u8> {
+/// A record of that name: `v`, `record` and the members, in any order, as canonical JSON.
+#[must_use]
+pub fn record(name: &str, members: Vec<(&str, Value)>) -> Vec<u8> {
     let own = [("v", number(1)), ("record", text(name))];
     let all = own.into_iter().chain(members).map(|(name, value)| (name.to_owned(), value));
     canonical_json::to_bytes(&Value::Object(all.collect()))
@@ -50,6 +52,20 @@ pub fn tail_dropped(bytes: u64, sha256: &str) -> Vec<u8> {
 pub fn input_refused(source: &str, reason: &str, count: u64, minute: u64) -> Vec<u8> {
     let members = vec![("source", text(source)), ("reason", text(reason)), ("count", number(count)), ("minute", number(minute))];
     record("input.refused", members)
+}
+
+/// Input came in by a door and was lost, `count` times within the minute that began at `minute` (ms):
+/// nobody could be told.
+#[must_use]
+pub fn door_lost(door: &str, source: &str, reason: &str, count: u64, minute: u64) -> Vec<u8> {
+    let members = vec![
+        ("door", text(door)),
+        ("source", text(source)),
+        ("reason", text(reason)),
+        ("count", number(count)),
+        ("minute", number(minute)),
+    ];
+    record("door.lost", members)
 }
 
 /// Files that no act names were removed at a restart.

@@ -18,6 +18,7 @@ use crate::clock::{Clock, random};
 use crate::log::batch::HeadedBlock;
 use crate::log::chunk::CHUNK_BYTES_MAX;
 use crate::log::core::{Core, header, plan, stands_in_files_to};
+use crate::log::cursors::{Cursor, CursorError, Cursors};
 use crate::log::draft::Draft;
 use crate::log::intent::{ActError, Intent, decide};
 use crate::log::pace::Pace;
@@ -70,6 +71,9 @@ pub enum AppendError {
     /// The disk is full: nothing was written, accepting resumes when there is room.
     #[error("the disk is full: free space in the data directory, then retry with the same idempotency key")]
     NoSpace,
+    /// A cursor cannot be kept as it is, and so neither can the events beside it.
+    #[error("the poller's position cannot be kept: {0}")]
+    Cursor(#[from] CursorError),
     /// The log has stopped: what was asked may or may not be kept; retry with the same id after a restart.
     #[error("the log has stopped: {0}; restart it, then retry with the same idempotency key")]
     Stopped(String),
@@ -80,8 +84,19 @@ pub enum AppendError {
 pub struct Submission {
     /// Blocks in order.
     pub blocks: Vec<HeadedBlock>,
+    /// Cursors that move with them, in the chunk of the last of them.
+    pub cursors: Vec<Cursor>,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Committed, AppendError>>,
+}
+
+impl Submission {
+    /// Bytes it takes of the queue.
+    pub(crate) fn bytes(&self) -> u64 {
+        let blocks = self.blocks.iter().map(|block| block.block.stored_bytes() as u64);
+        let cursors = self.cursors.iter().map(|cursor| cursor.value.len() as u64);
+        blocks.chain(cursors).sum()
+    }
 }
 
 /// A change of configuration to keep.
@@ -205,10 +220,10 @@ impl Sequencer {
     }
 
     fn take_submission(&mut self, submission: Submission) {
-        let Submission { blocks, reply } = submission;
-        let bytes = blocks.iter().map(|block| block.block.stored_bytes() as u64).sum();
+        let bytes = submission.bytes();
+        let Submission { blocks, cursors, reply } = submission;
         let mut outcomes = Vec::new();
-        let taken = self.check_running().and_then(|()| blocks.into_iter().try_for_each(|block| self.take_block(block, &mut outcomes)));
+        let taken = self.check_running().and_then(|()| self.take_events(blocks, &cursors, &mut outcomes));
         match taken {
             Ok(()) => self.draft.answer_events(outcomes, reply, bytes),
             Err(why) => {
@@ -216,6 +231,24 @@ impl Sequencer {
                 let _ = reply.send(Err(why));
             }
         }
+    }
+
+    /// Events, then the cursors that moved over them: the last events and the cursors share a chunk.
+    fn take_events(&mut self, blocks: Vec<HeadedBlock>, cursors: &[Cursor], outcomes: &mut Vec<Outcome>) -> Result<(), AppendError> {
+        if cursors.is_empty() {
+            return blocks.into_iter().try_for_each(|block| self.take_block(block, outcomes));
+        }
+        // Before anything is placed: what cannot be kept whole is not kept at all.
+        self.all_cursors().moved(cursors)?;
+        blocks.into_iter().try_for_each(|block| self.take_block(block, outcomes))?;
+        let moved = self.all_cursors().moved(cursors)?;
+        self.draft.set_cursors(moved);
+        Ok(())
+    }
+
+    /// All cursors as the draft leaves them.
+    fn all_cursors(&self) -> &Cursors {
+        self.draft.cursors().unwrap_or(&self.core.cursors)
     }
 
     /// Places a block in the draft, committing before it when the chunk or the segment is full.
@@ -272,6 +305,10 @@ impl Sequencer {
         let head = self.core.state.next_head();
         self.draft.remember_state(&self.core.state);
         self.core.apply_act(index, &head, &act)?;
+        if let Act::ConnectionRemoved { name } = &act {
+            let left = self.all_cursors().without(name);
+            self.draft.set_cursors(left);
+        }
         let salt = new_salt().map_err(ActError::Append)?;
         self.draft.push_act(&act.to_part2(&head), why, salt, act);
         Ok(index)
@@ -319,7 +356,12 @@ impl Sequencer {
         let received_at = self.receive_time();
         let planned = plan(&self.core.frontier, self.draft.heads(), received_at);
         let previous = self.shared.view().note.to_string();
-        let chunk = header(&self.core, &planned, &self.shared.trail, received_at, previous, self.writer).encode(self.draft.blocks());
+        let cursors = self.draft.cursors().map_or_else(|| Arc::clone(&self.core.cursors), Arc::clone);
+        let mut header = header(&self.core, &planned, &self.shared.trail, received_at, previous, self.writer);
+        if self.draft.cursors().is_some() || (self.draft.lets_chunks_go() && !planted(Bug::LetCursorsGo)) {
+            header.cursors = Cursors::clone(&cursors);
+        }
+        let chunk = header.encode(self.draft.blocks());
         if let Err(why) = self.store.ensure_room(chunk.len()) {
             return Err(self.refuse(why));
         }
@@ -329,6 +371,7 @@ impl Sequencer {
         }
         let at = self.store.append(&chunk).map_err(|why| self.stop(&why.to_string()))?;
         self.core.adopt(&planned, self.draft.heads(), received_at);
+        self.core.cursors = cursors;
         let (size, root) = (self.core.size(), planned.root);
         let note = self.signer.checkpoint(size, root);
         let chunk = ChunkRef { first: planned.first, count: planned.leaves.len() as u32, received_at, at };

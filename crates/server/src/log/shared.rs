@@ -10,6 +10,7 @@ use tlog::Hash;
 use tokio::sync::watch;
 
 use crate::log::core::Core;
+use crate::log::cursors::Cursors;
 use crate::log::metrics::LogMetrics;
 use crate::log::tail::{ChunkRef, Tail};
 
@@ -28,6 +29,8 @@ pub struct View {
     pub root: Hash,
     /// Receive time of the newest chunk, ms.
     pub received_at: u64,
+    /// All cursors, as committed with the entries below `size`.
+    pub cursors: Arc<Cursors>,
     /// Fold of all acts below `size`.
     pub state: Arc<TrailState>,
     /// Ids in the id window.
@@ -45,6 +48,7 @@ impl View {
             size,
             root,
             received_at,
+            cursors: Arc::clone(&core.cursors),
             state: Arc::clone(&core.state),
             window_ids: core.window.len() as u64,
             window_from: core.window.oldest_index(),

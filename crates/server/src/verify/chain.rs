@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use evidence::parse_part2;
 use tlog::{Frontier, Hash};
 
 use super::chunks::ReadChunk;
@@ -10,6 +11,7 @@ use super::keys::{HeadSource, Keys, SignedHeads};
 use super::report::{Finding, Verdict};
 use super::tree::Tree;
 use super::{Run, keys};
+use crate::log::cursors::{Cursors, lets_chunks_go};
 use crate::store::layout;
 use crate::store::media::join;
 use crate::store::wal::Scan;
@@ -79,6 +81,8 @@ struct Walk<'a> {
     expected: Option<u64>,
     /// Sequence number of the file that the chunk before was in.
     file_before: Option<u64>,
+    /// Cursors as the chunks so far leave them.
+    cursors: Cursors,
     findings: Vec<Finding>,
 }
 
@@ -89,6 +93,7 @@ pub(super) fn follow(chunks: &[ReadChunk], below: &Below<'_>, findings: &mut Vec
         chain: Chain { size: below.files_end, frontier: None, roots: BTreeMap::new(), newest: below.tree.newest(), times: BTreeMap::new() },
         expected: None,
         file_before: None,
+        cursors: Cursors::default(),
         findings: Vec::new(),
     };
     for chunk in chunks {
@@ -136,6 +141,7 @@ impl Walk<'_> {
             self.chain.frontier = None;
             return;
         }
+        self.follow_cursors(chunk, &header.cursors);
         self.grow(chunk, header.previous_root, header.new_root, range.end);
     }
 
@@ -159,6 +165,16 @@ impl Walk<'_> {
         }
         self.chain.roots.insert(end, root);
         self.chain.frontier = Some(frontier);
+    }
+
+    /// A chunk whose act lets older ones go carries all cursors, or the pollers would begin again
+    /// somewhere in the past.
+    fn follow_cursors(&mut self, chunk: &ReadChunk, carried: &Cursors) {
+        let acts: Vec<_> = chunk.acts.iter().filter_map(|(_, part_2)| parse_part2(part_2).ok()).map(|(_, act)| act).collect();
+        self.cursors = self.cursors.after(&acts, carried);
+        if carried.is_empty() && !self.cursors.is_empty() && acts.iter().any(lets_chunks_go) {
+            self.wrong(chunk, "the chunk lets older ones go and does not carry the pollers' cursors".into());
+        }
     }
 
     /// Whether the chunk begins where the one before it ends, or where the files do at the latest.

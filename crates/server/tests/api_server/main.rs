@@ -11,6 +11,7 @@
 
 mod access;
 mod client;
+mod connections;
 mod ingest;
 mod keys;
 mod lifecycle;

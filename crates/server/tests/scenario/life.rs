@@ -1,12 +1,13 @@
 //! A trail's life on a simulated disk, and the oracle that says what must hold after any of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 use evidence::leaf::Kind;
 use indelible::clock::Clock;
 use indelible::log::batch::{BatchBuilder, NewEntry};
+use indelible::log::cursors::Cursor;
 use indelible::log::sequencer::{AppendError, Outcome};
 use indelible::log::window::IdOrigin;
 use indelible::store::media::sim::{Fault, Survivors};
@@ -21,6 +22,8 @@ use tlog::Hash;
 pub enum Step {
     /// Keep this many new events, with record ids.
     Append(u64),
+    /// Read this many events on from the committed cursor, and keep them with the cursor moved.
+    Poll(u64),
     /// Send the last events again.
     Retry,
     /// Seal or flush what is due.
@@ -41,6 +44,7 @@ pub enum Step {
 pub const LIFE: &[Step] = &[
     Step::Append(3),
     Step::Keep,
+    Step::Poll(5),
     Step::Append(40),
     Step::Flush,
     Step::Append(1),
@@ -49,7 +53,8 @@ pub const LIFE: &[Step] = &[
     Step::Append(90),
     Step::Keep,
     Step::Rotate,
-    Step::Append(100),
+    Step::Poll(7),
+    Step::Append(93),
     Step::Seal,
     Step::Append(60),
     Step::Seal,
@@ -60,8 +65,9 @@ pub const LIFE: &[Step] = &[
     Step::Append(150),
     Step::Seal,
     Step::Keep,
-    Step::Append(120),
+    Step::Append(110),
     Step::Seal,
+    Step::Poll(20),
     Step::Flush,
     Step::Keep,
     Step::Append(5),
@@ -89,12 +95,16 @@ pub struct Life {
     /// Last events sent, for retries.
     last: Vec<Vec<u8>>,
     next: u64,
+    /// How far the poller was told that it had come.
+    polled: u64,
+    /// Size before the last poll.
+    poll_from: u64,
 }
 
 impl Life {
     pub fn begin(media: SimMedia) -> Self {
         let media = Arc::new(media);
-        Self { media, trail: None, kept: BTreeMap::new(), released: BTreeMap::new(), last: Vec::new(), next: 0 }
+        Self { media, trail: None, kept: BTreeMap::new(), released: BTreeMap::new(), last: Vec::new(), next: 0, polled: 0, poll_from: 0 }
     }
 
     /// Does every step, whatever fails, and checks every promise at the end and after each start.
@@ -112,9 +122,12 @@ impl Life {
             Step::Append(count) => {
                 let events: Vec<_> = (0..count).map(|n| event(self.next + n)).collect();
                 self.next += count;
-                self.send(&trail, events);
+                self.send(&trail, events, Vec::new());
             }
-            Step::Retry => self.send(&trail, self.last.clone()),
+            Step::Poll(count) => self.poll(&trail, count),
+            Step::Retry => {
+                self.send(&trail, self.last.clone(), Vec::new());
+            }
             Step::Seal => {
                 // What a failing disk leaves unsealed is sealed later; only promises count here.
                 while trail.seal_due().unwrap_or(false) {}
@@ -163,7 +176,18 @@ impl Life {
         self.trail.clone()
     }
 
-    fn send(&mut self, trail: &Arc<Trail>, events: Vec<Vec<u8>>) {
+    fn poll(&mut self, trail: &Arc<Trail>, count: u64) {
+        self.poll_from = trail.view().size;
+        let end = cursor(trail) + count;
+        let events = (cursor(trail)..end).map(polled_event).collect();
+        let moves = vec![Cursor { name: POLLER.into(), value: end.to_be_bytes().to_vec() }];
+        if self.send(trail, events, moves) {
+            self.polled = end;
+        }
+    }
+
+    /// True when it was promised.
+    fn send(&mut self, trail: &Arc<Trail>, events: Vec<Vec<u8>>, moves: Vec<Cursor>) -> bool {
         let mut batch = BatchBuilder::with_capacity(events.len(), 0);
         for raw in &events {
             let id = (IdOrigin::Record, trail.ids().mark(IdOrigin::Record, 0, raw, raw));
@@ -178,7 +202,9 @@ impl Life {
             };
             batch.push(&entry).unwrap();
         }
-        match trail.log().append_blocking(batch.finish()) {
+        let answer = trail.log().append_moving_blocking(batch.finish(), moves);
+        let promised = answer.is_ok();
+        match answer {
             Ok(committed) => {
                 self.released.insert(committed.view.size, committed.view.root);
                 for (outcome, raw) in committed.outcomes.iter().zip(&events) {
@@ -192,8 +218,10 @@ impl Life {
                 }
             }
             Err(AppendError::NoSpace | AppendError::Busy | AppendError::Stopped(_)) => {}
+            Err(why @ AppendError::Cursor(_)) => panic!("{why}"),
         }
         self.last = events;
+        promised
     }
 
     fn cut_power(&mut self, survivors: Survivors) {
@@ -214,6 +242,19 @@ impl Life {
         for (size, root) in self.released.iter().rev().take(3) {
             check_released(trail, *size, root);
         }
+        self.check_cursor(trail, self.poll_from.min(trail.view().size));
+    }
+
+    /// Polled events and their cursor are both there or both not. Only where a request was cut at a
+    /// segment's end may its first part be there without the cursor, which follows the last part.
+    fn check_cursor(&self, trail: &Trail, from: u64) {
+        let cursor = cursor(trail);
+        assert!(cursor >= self.polled, "the cursor {} was promised, {cursor} is here", self.polled);
+        let entries = trail.reader().entries(from, usize::MAX).unwrap();
+        let beyond = entries.iter().rfind(|entry| polled_number(&entry.raw).is_some_and(|number| number >= cursor));
+        if let Some(last) = beyond {
+            assert_eq!((last.index + 1) % 256, 0, "the event polled at {} is here without its cursor", last.index);
+        }
     }
 
     /// At the end of a life: every checkpoint, every entry.
@@ -231,7 +272,24 @@ impl Life {
             let before = seen.insert(entry.raw.clone(), entry.index);
             assert_eq!(before, None, "the event at {} was entered twice", entry.index);
         }
+        let polled: BTreeSet<_> = entries.iter().filter_map(|entry| polled_number(&entry.raw)).collect();
+        assert!((0..cursor(trail)).all(|number| polled.contains(&number)), "the cursor stands behind an event that is not here");
     }
+}
+
+const POLLER: &str = "okta";
+
+fn polled_event(number: u64) -> Vec<u8> {
+    format!(r#"{{"polled":{number}}}"#).into_bytes()
+}
+
+fn polled_number(raw: &[u8]) -> Option<u64> {
+    let number = raw.strip_prefix(br#"{"polled":"#)?.strip_suffix(b"}")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+fn cursor(trail: &Trail) -> u64 {
+    trail.log().cursor(POLLER).map_or(0, |value| u64::from_be_bytes(value.try_into().unwrap()))
 }
 
 fn check_released(trail: &Trail, size: u64, root: &Hash) {

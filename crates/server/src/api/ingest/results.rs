@@ -5,11 +5,9 @@ use std::io::Write as _;
 use axum::http::StatusCode;
 use evidence::canonical_json::write_string;
 
+use crate::door::{CONFLICT, Tally};
 use crate::intake::{Decoded, Refused};
 use crate::log::sequencer::Outcome;
-
-/// Code of an event whose idempotency key stands for other bytes.
-pub const CONFLICT: &str = "idempotency_conflict";
 
 /// Bytes of a result without receipt: `{"index":1234567890},`.
 const RESULT_BYTES: usize = 24;
@@ -26,43 +24,25 @@ pub struct Results<'a> {
     pub note: &'a str,
 }
 
-/// How many of what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Kept now.
-    pub kept: u64,
-    /// Of these, kept beside an entry with the same record id and other bytes.
-    pub beside: u64,
-    /// Kept before.
-    pub duplicates: u64,
-    /// Not kept: another event has the idempotency key.
-    pub conflicts: u64,
-    /// Not kept: refused as they are.
-    pub refused: u64,
+/// 200 all kept or known, 207 some not, 409 or 400 none.
+fn status(tally: Tally, refused: usize) -> StatusCode {
+    match (tally.standing(), tally.conflicts, refused) {
+        (_, 0, 0) => StatusCode::OK,
+        (0, _, 0) => StatusCode::CONFLICT,
+        (0, _, _) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::MULTI_STATUS,
+    }
 }
 
-impl Tally {
-    /// 200 all kept or known, 207 some not, 409 or 400 none.
-    pub fn status(&self) -> StatusCode {
-        let stand = self.kept + self.duplicates;
-        match (stand, self.conflicts, self.refused) {
-            (_, 0, 0) => StatusCode::OK,
-            (0, _, 0) => StatusCode::CONFLICT,
-            (0, _, _) => StatusCode::BAD_REQUEST,
-            _ => StatusCode::MULTI_STATUS,
-        }
-    }
-
-    /// The error of a request of which nothing stands in the log.
-    fn error(&self) -> Option<(&'static str, &'static str)> {
-        match self.status() {
-            StatusCode::CONFLICT => Some((
-                CONFLICT,
-                "none of the events was kept: the Idempotency-Key was used for other bytes; send the same bytes again, or use a new key",
-            )),
-            StatusCode::BAD_REQUEST => Some(("all_refused", "none of the events was kept: see `results` for the reason of each")),
-            _ => None,
-        }
+/// The error of a request of which nothing stands in the log.
+fn error(status: StatusCode) -> Option<(&'static str, &'static str)> {
+    match status {
+        StatusCode::CONFLICT => Some((
+            CONFLICT,
+            "none of the events was kept: the Idempotency-Key was used for other bytes; send the same bytes again, or use a new key",
+        )),
+        StatusCode::BAD_REQUEST => Some(("all_refused", "none of the events was kept: see `results` for the reason of each")),
+        _ => None,
     }
 }
 
@@ -76,16 +56,16 @@ pub fn indexes(outcomes: &[Outcome]) -> Vec<u64> {
 }
 
 impl Results<'_> {
-    /// The answer's bytes, and the counts.
-    pub fn write(&self) -> (Vec<u8>, Tally) {
+    /// The answer's bytes and status.
+    pub fn write(&self) -> (Vec<u8>, StatusCode) {
         let receipts: usize = self.receipts.iter().map(|receipt| receipt.len() + RESULT_BYTES + 64).sum();
         let results = (self.outcomes.len() + 8 * self.decoded.refused.len()) * RESULT_BYTES;
         let mut out = Vec::with_capacity(results + receipts + 2 * self.note.len() + 64);
-        let mut tally = Tally::default();
+        let status = status(Tally::of(self.outcomes), self.decoded.refused.len());
         out.extend_from_slice(b"{\"results\":[");
-        self.write_each(&mut out, &mut tally);
+        self.write_each(&mut out);
         out.push(b']');
-        match tally.error() {
+        match error(status) {
             None => {
                 out.extend_from_slice(b",\"checkpoint\":");
                 write_string(self.note, &mut out);
@@ -96,29 +76,28 @@ impl Results<'_> {
             }
         }
         out.push(b'}');
-        (out, tally)
+        (out, status)
     }
 
-    fn write_each(&self, out: &mut Vec<u8>, tally: &mut Tally) {
+    fn write_each(&self, out: &mut Vec<u8>) {
         let mut refused = self.decoded.refused.iter().peekable();
         let mut receipts = self.receipts.iter();
         for (event, outcome) in self.decoded.events.iter().zip(self.outcomes) {
             while let Some(refused) = refused.next_if(|refused| refused.line < event.line) {
-                write_refused(refused, tally, out);
+                write_refused(refused, out);
             }
             separate(out);
             if let Outcome::Conflict(earlier) = *outcome {
-                tally.conflicts += 1;
                 let message = format!("the Idempotency-Key stands for other bytes at index {earlier}: send those again, or use a new key");
                 out.extend_from_slice(b"{\"error\":");
                 write_error(CONFLICT, &message, Some(event.line), out);
                 out.push(b'}');
             } else {
-                write_standing(*outcome, receipts.next().map(String::as_str), tally, out);
+                write_standing(*outcome, receipts.next().map(String::as_str), out);
             }
         }
         for refused in refused {
-            write_refused(refused, tally, out);
+            write_refused(refused, out);
         }
     }
 }
@@ -129,22 +108,12 @@ fn separate(out: &mut Vec<u8>) {
     }
 }
 
-fn write_standing(outcome: Outcome, receipt: Option<&str>, tally: &mut Tally, out: &mut Vec<u8>) {
+fn write_standing(outcome: Outcome, receipt: Option<&str>, out: &mut Vec<u8>) {
     // Writing to a Vec cannot fail.
     let _ = match outcome {
-        Outcome::Kept(index) => {
-            tally.kept += 1;
-            write!(out, "{{\"index\":{index}")
-        }
-        Outcome::Duplicate(index) => {
-            tally.duplicates += 1;
-            write!(out, "{{\"index\":{index},\"duplicate\":true")
-        }
-        Outcome::KeptBeside { index, earlier } => {
-            tally.kept += 1;
-            tally.beside += 1;
-            write!(out, "{{\"index\":{index},\"same_id_as\":{earlier}")
-        }
+        Outcome::Kept(index) => write!(out, "{{\"index\":{index}"),
+        Outcome::Duplicate(index) => write!(out, "{{\"index\":{index},\"duplicate\":true"),
+        Outcome::KeptBeside { index, earlier } => write!(out, "{{\"index\":{index},\"same_id_as\":{earlier}"),
         Outcome::Conflict(_) => Ok(()),
     };
     if let Some(receipt) = receipt {
@@ -154,8 +123,7 @@ fn write_standing(outcome: Outcome, receipt: Option<&str>, tally: &mut Tally, ou
     out.push(b'}');
 }
 
-fn write_refused(refused: &Refused, tally: &mut Tally, out: &mut Vec<u8>) {
-    tally.refused += 1;
+fn write_refused(refused: &Refused, out: &mut Vec<u8>) {
     separate(out);
     out.extend_from_slice(b"{\"error\":");
     write_error(refused.code.code(), &refused.code.to_string(), Some(refused.line), out);
@@ -180,10 +148,10 @@ mod tests {
     use crate::intake::{Media, decode};
     use serde_json::{Value, json};
 
-    fn written(outcomes: &[Outcome], body: &str, receipts: &[String]) -> (Value, Tally) {
+    fn written(outcomes: &[Outcome], body: &str, receipts: &[String]) -> (Value, StatusCode) {
         let decoded = decode(body.as_bytes(), Media::Any).unwrap();
-        let (bytes, tally) = Results { decoded: &decoded, outcomes, receipts, note: "o\n1\nr\n\n— o s\n" }.write();
-        (serde_json::from_slice(&bytes).unwrap(), tally)
+        let (bytes, status) = Results { decoded: &decoded, outcomes, receipts, note: "o\n1\nr\n\n— o s\n" }.write();
+        (serde_json::from_slice(&bytes).unwrap(), status)
     }
 
     #[test]
@@ -191,7 +159,7 @@ mod tests {
         let deep = "[".repeat(70) + &"]".repeat(70);
         let body = format!("{{\"a\":1}}\n{deep}\n{{\"a\":2}}\n{{\"a\":3}}\n{{\"a\":4}}\n{deep}");
         let outcomes = [Outcome::Kept(4), Outcome::Duplicate(2), Outcome::KeptBeside { index: 5, earlier: 1 }, Outcome::Conflict(3)];
-        let (answer, tally) = written(&outcomes, &body, &[]);
+        let (answer, status) = written(&outcomes, &body, &[]);
         let results = answer["results"].as_array().unwrap();
         assert_eq!(results[0], json!({ "index": 4 }));
         assert_eq!((&results[1]["error"]["code"], &results[1]["error"]["line"]), (&json!("too_deep"), &json!(2)));
@@ -200,7 +168,7 @@ mod tests {
         assert_eq!((&results[4]["error"]["code"], &results[4]["error"]["line"]), (&json!(CONFLICT), &json!(5)));
         assert_eq!(results[5]["error"]["line"], json!(6));
         assert_eq!(answer["checkpoint"], json!("o\n1\nr\n\n— o s\n"));
-        assert_eq!(tally.status(), StatusCode::MULTI_STATUS);
+        assert_eq!(status, StatusCode::MULTI_STATUS);
     }
 
     #[test]
@@ -212,12 +180,12 @@ mod tests {
 
     #[test]
     fn nothing_kept_is_an_error_that_says_which() {
-        let (answer, tally) = written(&[Outcome::Conflict(3)], "{}", &[]);
-        assert_eq!((tally.status(), &answer["error"]["code"]), (StatusCode::CONFLICT, &json!(CONFLICT)));
+        let (answer, status) = written(&[Outcome::Conflict(3)], "{}", &[]);
+        assert_eq!((status, &answer["error"]["code"]), (StatusCode::CONFLICT, &json!(CONFLICT)));
         let deep = "[[".repeat(40) + &"]]".repeat(40);
-        let (answer, tally) = written(&[], &deep, &[]);
-        assert_eq!((tally.status(), &answer["error"]["code"]), (StatusCode::BAD_REQUEST, &json!("all_refused")));
-        let (answer, tally) = written(&[], "[]", &[]);
-        assert_eq!((tally.status(), answer["results"].as_array().unwrap().len()), (StatusCode::OK, 0));
+        let (answer, status) = written(&[], &deep, &[]);
+        assert_eq!((status, &answer["error"]["code"]), (StatusCode::BAD_REQUEST, &json!("all_refused")));
+        let (answer, status) = written(&[], "[]", &[]);
+        assert_eq!((status, answer["results"].as_array().unwrap().len()), (StatusCode::OK, 0));
     }
 }

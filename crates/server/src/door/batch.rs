@@ -1,0 +1,174 @@
+//! From the events of one body to blocks for the log.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use evidence::canonical_json::{INTEGER_MAX, write_string};
+use evidence::envelope::{Facts, Truncated};
+use evidence::leaf::Kind;
+
+use crate::clock::NoRandomness;
+use crate::door::{By, Source};
+use crate::intake::{Decoded, IdempotencyKey, RawEvent, record_id};
+use crate::log::batch::{BatchBuilder, HeadedBlock, NewEntry};
+use crate::log::cursors::Cursor;
+use crate::log::window::{IdMark, IdOrigin};
+use crate::store::trail::Trail;
+
+/// The only retention class there is yet.
+const CLASS_DEFAULT: u16 = 1;
+
+/// What all events of a body share, besides their source, and what the door knows of each.
+#[derive(Debug)]
+pub struct Batch {
+    /// On whose behalf they come.
+    pub by: By,
+    /// The address that connected; none for what is fetched or read from a file.
+    pub peer: Option<IpAddr>,
+    /// The sender's own protection against sending twice. Each event's identity is the key with its
+    /// position.
+    pub key: Option<IdempotencyKey>,
+    /// What the door or the kind of source says of each event, in the order of `Decoded::events`; events
+    /// without one are told nothing of.
+    pub told: Vec<Told>,
+    /// Cursors that move over these events, committed with them.
+    pub cursors: Vec<Cursor>,
+}
+
+/// What is known of one event from outside its bytes, or by its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The record's own id. Without one it is looked for in the record as of an unknown kind.
+    pub id: Option<String>,
+    /// Sequence number that the producer gave. Past 2^53 it is not kept: JSON cannot hold it.
+    pub sequence: Option<u64>,
+}
+
+impl Batch {
+    /// A batch of which nothing is known but where it comes from.
+    #[must_use]
+    pub fn new(by: By, peer: Option<IpAddr>) -> Self {
+        Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new() }
+    }
+
+    /// Cuts, hashes and compresses the events of `body`.
+    pub(super) fn build(&self, trail: &Trail, source: &Source, body: &[u8], decoded: &Decoded) -> Result<Vec<HeadedBlock>, NoRandomness> {
+        let mut builder = BatchBuilder::with_capacity(decoded.events.len(), body.len());
+        let plain = self.plain_facts(source);
+        let people_end = self.people_end();
+        let (mut people, mut identity) = (Vec::with_capacity(160), Vec::new());
+        let mut refused = decoded.refused.iter().peekable();
+        let mut refused_before = 0;
+        for (nth, event) in decoded.events.iter().enumerate() {
+            while refused.next_if(|refused| refused.line < event.line).is_some() {
+                refused_before += 1;
+            }
+            let raw = event.raw(body);
+            let told = self.told.get(nth);
+            let told_id = told.and_then(|told| told.id.as_deref());
+            let found = if event.json && told_id.is_none() { record_id(raw) } else { None };
+            let own_id = told_id.or(found.as_ref().map(|id| id.as_str()));
+            write_people(own_id, &people_end, &mut people);
+            let id = match &self.key {
+                Some(key) => {
+                    key.write_identity(nth + refused_before, &mut identity);
+                    Some(mark(trail, IdOrigin::Explicit, source, &identity, event, raw))
+                }
+                None => own_id.map(|id| mark(trail, IdOrigin::Record, source, id.as_bytes(), event, raw)),
+            };
+            let facts = self.facts(source, &plain, event, told);
+            let (number, people) = (source.number, Cow::Borrowed(people.as_slice()));
+            builder.push(&NewEntry { kind: Kind::Event, source: number, class: CLASS_DEFAULT, facts, people, raw, id })?;
+        }
+        Ok(builder.finish())
+    }
+
+    /// Part 1 from behind its member `id` on: the same for all events. Members are in canonical order.
+    fn people_end(&self) -> Vec<u8> {
+        let mut end = Vec::new();
+        let key = match &self.by {
+            By::Key(id) => Some(id.to_string()),
+            By::Connection(_) | By::Local => None,
+        };
+        for (name, value) in [("key", key), ("peer", self.peer.map(|peer| peer.to_string()))] {
+            let Some(value) = value else { continue };
+            if !end.is_empty() {
+                end.push(b',');
+            }
+            write_string(name, &mut end);
+            end.push(b':');
+            write_string(&value, &mut end);
+        }
+        end.push(b'}');
+        end
+    }
+
+    /// Facts of an event of this batch with nothing special about it.
+    fn plain_facts<'a>(&self, source: &'a Source) -> Cow<'a, [u8]> {
+        match &self.by {
+            By::Connection(_) => Cow::Owned(self.facts_to_begin_from(source).to_bytes()),
+            By::Key(_) | By::Local => Cow::Borrowed(&source.facts),
+        }
+    }
+
+    fn facts_to_begin_from(&self, source: &Source) -> Facts {
+        let connection = match &self.by {
+            By::Connection(name) => Some(name.clone()),
+            By::Key(_) | By::Local => None,
+        };
+        Facts { connection, ..source.plain_facts() }
+    }
+
+    fn facts<'a>(&self, source: &Source, plain: &'a [u8], event: &RawEvent, told: Option<&Told>) -> Cow<'a, [u8]> {
+        let seq = told.and_then(|told| told.sequence).filter(|sequence| *sequence <= INTEGER_MAX);
+        if seq.is_none() && event.truncated.is_none() {
+            return Cow::Borrowed(plain);
+        }
+        let truncated = event.truncated.as_ref().map(|whole| Truncated { bytes: whole.bytes, sha256: whole.sha256 });
+        Cow::Owned(Facts { seq, truncated, ..self.facts_to_begin_from(source) }.to_bytes())
+    }
+}
+
+fn write_people(id: Option<&str>, end: &[u8], people: &mut Vec<u8>) {
+    people.clear();
+    people.push(b'{');
+    if let Some(id) = id {
+        people.extend_from_slice(b"\"id\":");
+        write_string(id, people);
+        if end != b"}" {
+            people.push(b',');
+        }
+    }
+    people.extend_from_slice(end);
+}
+
+/// Of an event that was cut off, the whole counts: its hash stands for the bytes that are not kept.
+fn mark(trail: &Trail, origin: IdOrigin, source: &Source, id: &[u8], event: &RawEvent, raw: &[u8]) -> (IdOrigin, IdMark) {
+    let of: &[u8] = event.truncated.as_ref().map_or(raw, |whole| &whole.sha256);
+    (origin, trail.ids().mark(origin, source.number, id, of))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+    use crate::access::KeyId;
+    use evidence::envelope::People;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn people_written_by_hand_are_the_canonical_ones(id in "[^\u{0}]{1,40}", with_key: bool, peer in prop::option::of(any::<bool>())) {
+            let peer: Option<IpAddr> = peer.map(|v6| if v6 { "2001:db8::1".parse().unwrap() } else { "192.0.2.7".parse().unwrap() });
+            let by = if with_key { By::Key(KeyId(7)) } else { By::Connection("okta".into()) };
+            let batch = Batch::new(by, peer);
+            let mut people = Vec::new();
+            write_people(Some(&id), &batch.people_end(), &mut people);
+            let key = with_key.then(|| KeyId(7).to_string());
+            let expected = People { id: Some(id), peer: peer.map(|peer| peer.to_string()), key };
+            prop_assert_eq!(&people, &expected.to_bytes());
+            write_people(None, &batch.people_end(), &mut people);
+            prop_assert_eq!(people, People { id: None, ..expected }.to_bytes());
+        }
+    }
+}
