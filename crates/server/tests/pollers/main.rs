@@ -10,4 +10,6 @@ mod github;
 mod model_log;
 mod okta;
 mod rig;
+mod seaweed;
+mod service;
 mod vendor;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use indelible::door::poll::Note;
-use indelible::door::poll::driver::{Keep, KeepError, Piece};
+use indelible::door::poll::upkeep::{Keep, KeepError, Piece};
 
 /// What happens at one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

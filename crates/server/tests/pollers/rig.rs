@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use indelible::clock::Clock;
 use indelible::door::poll::Poller;
-use indelible::door::poll::credentials::{Credentials, Keyring};
-use indelible::door::poll::driver::{Driver, KeptCursor};
+use indelible::door::poll::credentials::{Credentials, Keyring, Secrets};
+use indelible::door::poll::driver::Driver;
 use indelible::door::poll::http::Client;
 use indelible::door::poll::status::{PollStatus, StatusCell};
+use indelible::door::poll::upkeep::{KeptCursor, Upkeep};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -29,13 +30,19 @@ pub fn now_ms() -> u64 {
     Clock::system().now_ms()
 }
 
+/// Secrets that are their own names with `-secret` behind. There is no session token: it would make
+/// any AWS key a temporary one.
+pub fn secrets() -> Secrets {
+    Arc::new(|name: &str| if name == "session_token" { Err("none".to_owned()) } else { Ok(format!("{name}-secret")) })
+}
+
 /// Trusts nobody: all stand-ins speak plain HTTP on this machine.
 pub fn client() -> Client {
     Client::trusting(rustls::RootCertStore::empty()).unwrap()
 }
 
 impl Rig {
-    /// Polls from `start_ms` on with secrets that are their own names with `-secret` behind.
+    /// Polls from `start_ms` on with [`secrets`].
     pub fn start(log: ModelLog, credentials: Credentials, start_ms: u64, make: impl Fn(Option<&str>, u64) -> Box<dyn Poller> + Send + Sync + 'static) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (status, over) = (StatusCell::default(), Arc::new(AtomicBool::new(false)));
@@ -87,19 +94,22 @@ impl Life {
         let kept = self.log.cursor().and_then(|cursor| KeptCursor::read(cursor.as_bytes(), "test"));
         let begun = kept.is_some();
         let kept = kept.unwrap_or_else(|| KeptCursor::first("test", self.start_ms));
-        let secrets = Arc::new(|name: &str| Ok(format!("{name}-secret")));
-        let driver = Driver {
+        let upkeep = Upkeep {
             connection: "test".into(),
-            poller: (self.make)(kept.at.as_deref(), kept.start),
-            kept,
-            begun,
-            keyring: Keyring::new(self.credentials.clone(), secrets, client()),
-            client: client(),
             keep: self.log.keep(),
             status: self.status.clone(),
             clock: Clock::system(),
             // The shortest wait of each draw: a test has no patience.
             random: Box::new(|| 0),
+            backoff: indelible::door::poll::backoff::Backoff::default(),
+        };
+        let driver = Driver {
+            poller: (self.make)(kept.at.as_deref(), kept.start),
+            kept,
+            begun,
+            keyring: Keyring::new(self.credentials.clone(), secrets(), client()),
+            client: client(),
+            upkeep,
             stop: self.stopped.clone(),
         };
         driver.run().await;

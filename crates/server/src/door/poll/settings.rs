@@ -13,15 +13,17 @@ use crate::door::poll::cloudtrail::{self, CloudTrail, Trail, digest, key};
 use crate::door::poll::credentials::Credentials;
 use crate::door::poll::entra::{self, Entra, EntraLog};
 use crate::door::poll::github::{self, Github};
+use crate::door::poll::kafka::{From, Security, Topic};
 use crate::door::poll::okta::{self, Okta};
 use crate::door::poll::origin::Origin;
 use crate::door::poll::paged::{Pace, Paged};
 use crate::door::poll::settings::read::Reader;
 use crate::door::poll::streams::Streams;
-use crate::door::poll::Poller;
+use crate::door::poll::{Poller, hex};
 
-/// Kinds of connection that poll over HTTP.
-pub const KINDS: [&str; 4] = ["poll.okta", "poll.entra", "poll.github", "poll.cloudtrail"];
+/// Kinds of connection that poll.
+pub const KINDS: [&str; 5] = ["poll.okta", "poll.entra", "poll.github", "poll.cloudtrail", KAFKA];
+const KAFKA: &str = "kafka";
 
 /// A setting or secret is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,27 +66,52 @@ pub enum SettingError {
         /// What it is.
         what: &'static str,
     },
+    /// Built without Kafka.
+    #[error("this program was built without Kafka: build it with `--features kafka`")]
+    NoKafka,
+    /// The source has no name that may be.
+    #[error("the connection's source `{0}` is not there any more: set the connection again")]
+    Source(String),
     /// Not a kind that polls.
     #[error("`{0}` is no kind of connection that polls: there are {kinds}", kinds = KINDS.join(", "))]
     Kind(String),
 }
 
+/// Whether connections of this kind are polled.
+#[must_use]
+pub fn is_polled(kind: &str) -> bool {
+    kind == KAFKA || kind.starts_with("poll.")
+}
+
+/// Settings that say which source is read. When one of them changes, the old cursor is another
+/// source's.
+const WHICH_SOURCE: [&str; 9] = ["url", "tenant", "organization", "enterprise", "bucket", "prefix", "endpoint", "brokers", "topic"];
+
 /// A connection's settings, checked.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// How requests are authorised.
-    pub credentials: Credentials,
+    /// Tells its cursor from those of other settings.
+    pub of: String,
     /// The first time to read from, ms; `None` reads from when the connection first runs.
     pub start_ms: Option<u64>,
     vendor: WantedVendor,
 }
 
+/// How a connection's events are fetched.
+pub enum Fetch {
+    /// By requests that a machine makes.
+    Http(Box<dyn Poller>, Credentials),
+    /// By a Kafka client.
+    Kafka(Topic),
+}
+
 #[derive(Clone, Debug)]
 enum WantedVendor {
-    Okta { origin: Origin, pace: Pace },
-    Entra { origin: Origin, pace: Pace, logs: Vec<(&'static str, EntraLog)> },
+    Okta { origin: Origin, pace: Pace, credentials: Credentials },
+    Entra { origin: Origin, pace: Pace, credentials: Credentials, logs: Vec<(&'static str, EntraLog)> },
     Github { origin: Origin, pace: Pace, name: String, enterprise: bool },
-    CloudTrail(Box<Trail>),
+    CloudTrail { trail: Box<Trail>, own_keys: bool },
+    Kafka(Topic),
 }
 
 impl Wanted {
@@ -94,36 +121,54 @@ impl Wanted {
     /// [`SettingError`]: the first that is wrong.
     pub fn read(act: &ConnectionAct) -> Result<Self, SettingError> {
         let mut reader = Reader::new(act);
-        let start_ms = reader.time("start")?;
-        let (credentials, vendor) = match act.kind.as_str() {
+        let start_ms = if act.kind == KAFKA { None } else { reader.time("start")? };
+        let vendor = match act.kind.as_str() {
             "poll.okta" => okta(&mut reader)?,
             "poll.entra" => entra(&mut reader)?,
             "poll.github" => github(&mut reader)?,
             "poll.cloudtrail" => cloudtrail(&mut reader)?,
+            KAFKA => kafka(&mut reader)?,
             other => return Err(SettingError::Kind(other.to_owned())),
         };
         reader.finish()?;
-        Ok(Self { credentials, start_ms, vendor })
+        Ok(Self { of: which_source(act), start_ms, vendor })
     }
 
-    /// The machine, reading on from `cursor`, or from `start_ms` when there is none.
+    /// How it is fetched, reading on from `cursor`, or from `start_ms` when there is none.
     #[must_use]
-    pub fn poller(&self, cursor: Option<&str>, start_ms: u64) -> Box<dyn Poller> {
+    pub fn fetch(&self, cursor: Option<&str>, start_ms: u64) -> Fetch {
         match self.vendor.clone() {
-            WantedVendor::Okta { origin, pace } => Box::new(Paged::new(Okta, origin, pace, cursor, start_ms)),
-            WantedVendor::Entra { origin, pace, logs } => Box::new(Streams::new(logs, cursor, |log, cursor| {
-                Box::new(Paged::new(Entra { log }, origin.clone(), pace, cursor, start_ms))
-            })),
+            WantedVendor::Okta { origin, pace, credentials } => Fetch::Http(Box::new(Paged::new(Okta, origin, pace, cursor, start_ms)), credentials),
+            WantedVendor::Entra { origin, pace, credentials, logs } => {
+                let streams = Streams::new(logs, cursor, |log, cursor| {
+                    Box::new(Paged::new(Entra { log }, origin.clone(), pace, cursor, start_ms))
+                });
+                Fetch::Http(Box::new(streams), credentials)
+            }
             WantedVendor::Github { origin, pace, name, enterprise } => {
                 let headers = Github::HEADERS.map(|(name, value)| (name, value.to_owned())).to_vec();
-                Box::new(Paged::new(Github::new(&name, enterprise), origin, pace, cursor, start_ms).with_headers(headers))
+                let paged = Paged::new(Github::new(&name, enterprise), origin, pace, cursor, start_ms).with_headers(headers);
+                Fetch::Http(Box::new(paged), Credentials::Token { scheme: "Bearer" })
             }
-            WantedVendor::CloudTrail(trail) => Box::new(CloudTrail::new(Trail { start_ms, ..*trail }, cursor)),
+            WantedVendor::CloudTrail { trail, own_keys } => {
+                Fetch::Http(Box::new(CloudTrail::new(Trail { start_ms, ..*trail }, cursor)), Credentials::Aws { own_keys })
+            }
+            WantedVendor::Kafka(topic) => Fetch::Kafka(topic),
         }
     }
 }
 
-type Read = Result<(Credentials, WantedVendor), SettingError>;
+fn which_source(act: &ConnectionAct) -> String {
+    let mut text = act.kind.clone();
+    for name in WHICH_SOURCE {
+        text += &format!("\n{name}={:?}", act.settings.get(name));
+    }
+    let mut hash = hex(&tlog::sha256(&[text.as_bytes()]));
+    hash.truncate(16);
+    hash
+}
+
+type Read = Result<WantedVendor, SettingError>;
 
 fn okta(reader: &mut Reader<'_>) -> Read {
     let origin = reader.origin("url", None, "the address of your organisation, such as https://example.okta.com")?;
@@ -134,7 +179,7 @@ fn okta(reader: &mut Reader<'_>) -> Read {
     };
     reader.secret("token", "an API token with read access to the System Log")?;
     let pace = reader.pace(okta::PACE)?;
-    Ok((Credentials::Token { scheme }, WantedVendor::Okta { origin, pace }))
+    Ok(WantedVendor::Okta { origin, pace, credentials: Credentials::Token { scheme } })
 }
 
 fn entra(reader: &mut Reader<'_>) -> Read {
@@ -162,7 +207,7 @@ fn entra(reader: &mut Reader<'_>) -> Read {
     let token_url = login.below(&format!("/{tenant}/oauth2/v2.0/token"));
     let credentials = Credentials::Client { token_url, client_id, scope: format!("{origin}/.default") };
     let pace = reader.pace(entra::PACE)?;
-    Ok((credentials, WantedVendor::Entra { origin, pace, logs }))
+    Ok(WantedVendor::Entra { origin, pace, credentials, logs })
 }
 
 fn github(reader: &mut Reader<'_>) -> Read {
@@ -179,7 +224,7 @@ fn github(reader: &mut Reader<'_>) -> Read {
     }
     reader.secret("token", "a token with the scope read:audit_log")?;
     let pace = reader.pace(github::PACE)?;
-    Ok((Credentials::Token { scheme: "Bearer" }, WantedVendor::Github { origin, pace, name, enterprise }))
+    Ok(WantedVendor::Github { origin, pace, name, enterprise })
 }
 
 fn cloudtrail(reader: &mut Reader<'_>) -> Read {
@@ -222,7 +267,7 @@ fn cloudtrail(reader: &mut Reader<'_>) -> Read {
         late_ms: pace.late_ms,
         interval_ms: pace.interval_ms,
     };
-    Ok((Credentials::Aws { own_keys }, WantedVendor::CloudTrail(Box::new(trail))))
+    Ok(WantedVendor::CloudTrail { trail: Box::new(trail), own_keys })
 }
 
 fn checks(reader: &mut Reader<'_>) -> Result<Option<Checks>, SettingError> {
@@ -239,3 +284,51 @@ fn checks(reader: &mut Reader<'_>) -> Result<Option<Checks>, SettingError> {
     };
     Ok(wanted.then(|| Checks::new(keys, true, endpoint)))
 }
+
+fn kafka(reader: &mut Reader<'_>) -> Read {
+    if !cfg!(feature = "kafka") {
+        return Err(SettingError::NoKafka);
+    }
+    let brokers = reader.list("brokers")?.unwrap_or_default().join(",");
+    if brokers.is_empty() {
+        return Err(reader.missing("brokers", "`host:port` of one or more brokers, such as example.servicebus.windows.net:9093"));
+    }
+    let name = reader.required("topic", "the topic, or the name of the Event Hub")?.to_owned();
+    let from = match reader.text("from")?.unwrap_or("earliest") {
+        "earliest" => From::Earliest,
+        "latest" => From::Latest,
+        other => return Err(reader.wrong("from", format!("`{other}` is neither `earliest` nor `latest`"))),
+    };
+    let security = match reader.text("security")?.unwrap_or("tls") {
+        "plaintext" => Security::Plaintext,
+        "tls" => Security::Tls,
+        "password" => password(reader)?,
+        "token" => {
+            let login = reader.required("token_url", "the address that gives tokens, such as https://login.microsoftonline.com/TENANT/oauth2/v2.0/token")?;
+            // Checked as an origin: a secret goes there.
+            let token_url = reader.origin_of("token_url", login)?.below("");
+            let client_id = reader.required("client_id", "the client id")?.to_owned();
+            let scope = reader.required("scope", "the scope of the token, such as https://example.servicebus.windows.net/.default")?.to_owned();
+            reader.secret("client_secret", "the client's secret")?;
+            Security::Token { token_url, client_id, scope }
+        }
+        other => return Err(reader.wrong("security", format!("`{other}` is none of plaintext, tls, password (TLS and SASL), token (TLS and OAUTHBEARER)"))),
+    };
+    Ok(WantedVendor::Kafka(Topic { brokers, name, security, from }))
+}
+
+fn password(reader: &mut Reader<'_>) -> Result<Security, SettingError> {
+    let mechanism = match reader.text("mechanism")?.unwrap_or("PLAIN") {
+        "PLAIN" => "PLAIN",
+        "SCRAM-SHA-256" => "SCRAM-SHA-256",
+        "SCRAM-SHA-512" => "SCRAM-SHA-512",
+        other => return Err(reader.wrong("mechanism", format!("`{other}` is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"))),
+    };
+    let username = reader.required("username", "the user name; for Event Hubs `$ConnectionString`")?.to_owned();
+    reader.secret("password", "the password; for Event Hubs the connection string")?;
+    Ok(Security::Password { mechanism, username })
+}
+
+#[cfg(test)]
+#[path = "settings/tests.rs"]
+mod tests;
