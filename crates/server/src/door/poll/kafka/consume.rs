@@ -151,7 +151,7 @@ impl Consumption {
         Ok(config.create_with_context(tokens)?)
     }
 
-    async fn partitions(&self, consumer: &Arc<StreamConsumer<Tokens>>) -> Result<BTreeMap<i32, Watermarks>, Over> {
+    async fn partitions(&mut self, consumer: &Arc<StreamConsumer<Tokens>>) -> Result<BTreeMap<i32, Watermarks>, Over> {
         let (consumer, topic) = (Arc::clone(consumer), self.topic.name.clone());
         let asked = tokio::task::spawn_blocking(move || {
             let metadata = consumer.fetch_metadata(Some(&topic), ASK_LIMIT)?;
@@ -196,7 +196,7 @@ impl Consumption {
 
     /// The next messages, as events; waits for the first one, or for the end of a partition.
     async fn gather(
-        &self,
+        &mut self,
         consumer: &StreamConsumer<Tokens>,
         offsets: &mut Offsets,
         at_end: &mut BTreeMap<i32, bool>,
