@@ -1,7 +1,14 @@
 //! A topic of librdkafka's mock cluster: every message is kept once and in its partition's order,
 //! whatever fails and whenever this side is restarted.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test that panics has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that panics has failed"
+)]
 
 #[path = "pollers/model_log.rs"]
 mod model_log;
@@ -70,7 +77,10 @@ impl Rig {
         let task = tokio::spawn(async move {
             // Until it ends because it was told to.
             while !*stopped.borrow() {
-                let kept = kept_in.cursor().and_then(|cursor| KeptCursor::read(cursor.as_bytes(), "test")).unwrap_or_else(|| KeptCursor::first("test", 0));
+                let kept = kept_in
+                    .cursor()
+                    .and_then(|cursor| KeptCursor::read(cursor.as_bytes(), "test"))
+                    .unwrap_or_else(|| KeptCursor::first("test", 0));
                 let upkeep = Upkeep {
                     connection: "test".into(),
                     keep: kept_in.keep(),
@@ -90,7 +100,12 @@ impl Rig {
     async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !done(self) {
-            assert!(began.elapsed() < Duration::from_secs(60), "{what} did not happen; {:?}; {} kept", self.status.get(), self.log.raws().len());
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "{what} did not happen; {:?}; {} kept",
+                self.status.get(),
+                self.log.raws().len()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -107,8 +122,10 @@ impl Rig {
         for partition in 0..3 {
             let of = |raw: &&String| raw[7..10].parse::<usize>().unwrap() % 3 == partition;
             let kept: Vec<&String> = raws.iter().filter(of).collect();
-            let expected: Vec<String> =
-                (0..messages).filter(|n| n % 3 == partition).flat_map(|n| [format!(r#"{{"id":"{n:03}a"}}"#), format!(r#"{{"id":"{n:03}b"}}"#)]).collect();
+            let expected: Vec<String> = (0..messages)
+                .filter(|n| n % 3 == partition)
+                .flat_map(|n| [format!(r#"{{"id":"{n:03}a"}}"#), format!(r#"{{"id":"{n:03}b"}}"#)])
+                .collect();
             assert_eq!(kept, expected.iter().collect::<Vec<_>>(), "partition {partition}");
         }
     }

@@ -17,7 +17,7 @@ use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::query::{NoQuery, query};
 use crate::api::state::Api;
-use crate::door::poll::settings::{Wanted, is_polled};
+use crate::door::poll::settings::check;
 use crate::door::poll::status::PollStatus;
 use crate::door::{source_kind, why};
 use crate::log::intent::Intent;
@@ -86,7 +86,8 @@ struct List<'a> {
 /// `GET /v1/connections`: all, by name.
 pub fn list(api: &Api) -> Result<Response, ApiError> {
     let view = api.trail.view();
-    let connections = view.state.connections.values().map(|entry| ConnectionJson::new(api, &view.state, entry)).collect::<Result<_, _>>()?;
+    let connections =
+        view.state.connections.values().map(|entry| ConnectionJson::new(api, &view.state, entry)).collect::<Result<_, _>>()?;
     Ok(json(StatusCode::OK, &List { connections }))
 }
 
@@ -120,9 +121,7 @@ pub async fn set(api: &Api, caller: &Credential, mut asked: Asked) -> Result<Res
     let secrets = secrets.collect::<Result<BTreeMap<_, _>, _>>()?;
     let mut connection = ConnectionAct { name, kind: body.kind, source: 0, settings, secrets, enabled: body.enabled };
     // Before anything is made for it.
-    if is_polled(&connection.kind) {
-        Wanted::read(&connection).map_err(|why| invalid(why.to_string()))?;
-    }
+    check(&connection).map_err(|why| invalid(why.to_string()))?;
     connection.source = source_number(api, &body.source, &connection.kind, &by).await?;
     let acted = api.trail.log().act(Intent::SetConnection(connection), why(&by, None, body.why)).await?;
     Ok(json(StatusCode::OK, &Acted { index: acted.indexes.first().copied(), checkpoint: &acted.view.note }))

@@ -21,11 +21,11 @@ use crate::cli::failure::Failure;
 use crate::cli::init::first_admin_key;
 use crate::cli::server::read_named;
 use crate::clock::Clock;
+use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
 use crate::door::Admission;
 use crate::door::poll::http::Client;
 use crate::door::poll::service::Pollers;
 use crate::door::secret::Secrets;
-use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
 

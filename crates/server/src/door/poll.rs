@@ -39,8 +39,8 @@ pub mod entra;
 pub mod github;
 pub mod okta;
 
-use bytes::Bytes;
 use ::http::{HeaderMap, Method, StatusCode};
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 /// One question to a vendor, without credentials.

@@ -113,7 +113,10 @@ impl Aws {
         let mut inner = self.0.lock().unwrap();
         let request = inner.requests;
         inner.requests += 1;
-        inner.faults.get(&request).map(|status| (StatusCode::from_u16(*status).unwrap(), "<Error><Code>SlowDown</Code></Error>").into_response())
+        inner
+            .faults
+            .get(&request)
+            .map(|status| (StatusCode::from_u16(*status).unwrap(), "<Error><Code>SlowDown</Code></Error>").into_response())
     }
 }
 
@@ -190,7 +193,8 @@ async fn api(State(aws): State<Aws>, headers: HeaderMap, body: Bytes) -> Respons
             let count = most.min(inner.waiting.len());
             let given: Vec<_> = inner.waiting.drain(..count).collect();
             inner.in_flight.extend(given.iter().cloned());
-            let messages: Vec<_> = given.iter().map(|(receipt, body)| json!({ "MessageId": receipt, "ReceiptHandle": receipt, "Body": body })).collect();
+            let messages: Vec<_> =
+                given.iter().map(|(receipt, body)| json!({ "MessageId": receipt, "ReceiptHandle": receipt, "Body": body })).collect();
             axum::Json(if messages.is_empty() { json!({}) } else { json!({ "Messages": messages }) }).into_response()
         }
         "DeleteMessage" => {
@@ -216,7 +220,11 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// Name of a log file.
 pub fn log_key(region: &str, at_ms: u64, unique: &str) -> String {
     let time = |form| moment::formatted(at_ms, form);
-    format!("AWSLogs/{ACCOUNT}/CloudTrail/{region}/{}/{ACCOUNT}_CloudTrail_{region}_{}_{unique}.json.gz", time("%Y/%m/%d"), time("%Y%m%dT%H%MZ"))
+    format!(
+        "AWSLogs/{ACCOUNT}/CloudTrail/{region}/{}/{ACCOUNT}_CloudTrail_{region}_{}_{unique}.json.gz",
+        time("%Y/%m/%d"),
+        time("%Y%m%dT%H%MZ")
+    )
 }
 
 /// A log file of events with these ids.

@@ -59,7 +59,14 @@ async fn files_are_found_by_listing_and_kept_once_in_order() {
     let rig = rig(ModelLog::default(), &aws.serve().await, now - 24 * HOUR, Wanted::default());
     rig.until("the past", |rig| rig.log.ids().len() == expected.len()).await;
     assert_eq!(rig.log.ids(), expected, "by region, then by time");
-    assert_eq!(rig.log.raws()[0], format!(r#"{{"eventVersion":"1.11", "eventTime":"{}","eventID":"eu-west-1/000/0"}}"#, indelible::door::poll::moment::formatted(now - 150 * MINUTE, "%Y-%m-%dT%H:%M:%SZ")).into_bytes());
+    assert_eq!(
+        rig.log.raws()[0],
+        format!(
+            r#"{{"eventVersion":"1.11", "eventTime":"{}","eventID":"eu-west-1/000/0"}}"#,
+            indelible::door::poll::moment::formatted(now - 150 * MINUTE, "%Y-%m-%dT%H:%M:%SZ")
+        )
+        .into_bytes()
+    );
     // A file that appears behind others that are newer.
     let late = now - 50 * MINUTE;
     aws.put(&log_key("us-east-1", late, "late"), log_file(&["late".to_owned()], late));
@@ -124,7 +131,8 @@ async fn a_file_that_cannot_be_read_is_recorded_and_holds_nothing_up() {
 }
 
 fn told(key: &str) -> String {
-    json!({ "Records": [{ "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": "trail-logs" }, "object": { "key": key } } }] }).to_string()
+    json!({ "Records": [{ "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": "trail-logs" }, "object": { "key": key } } }] })
+        .to_string()
 }
 
 #[tokio::test]
@@ -144,7 +152,10 @@ async fn a_queue_tells_of_files_and_a_message_goes_behind_its_events() {
     // Twice, as SQS may.
     aws.message(told(&log_key("us-east-1", now, "q0")));
     aws.message("what is this".to_owned());
-    aws.message(told("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/01/gone").replace("gone", "111122223333_CloudTrail_us-east-1_20260101T0000Z_gone.json.gz"));
+    aws.message(
+        told("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/01/gone")
+            .replace("gone", "111122223333_CloudTrail_us-east-1_20260101T0000Z_gone.json.gz"),
+    );
     aws.message(told(&log_key("us-east-1", now, "x")).replace("trail-logs", "other-bucket"));
     let rig = rig(ModelLog::default(), &aws.serve().await, now - HOUR, Wanted { queue: true, digests: false });
     rig.until("all", |_| aws.undeleted() == 0).await;
@@ -295,7 +306,8 @@ async fn a_digest_that_was_moved_signed_by_another_or_not_at_all_fails() {
     let (rig, found) = checked(&aws, now, 4).await;
     assert_eq!(results(&found), ["failed"; 4]);
     let notes = rig.log.notes("cloudtrail.digest");
-    for (at, why) in ["signature does not match", "no signature", "before this one was altered", "at another place"].into_iter().enumerate() {
+    for (at, why) in ["signature does not match", "no signature", "before this one was altered", "at another place"].into_iter().enumerate()
+    {
         assert!(notes[at]["why"].contains(why), "{at}: {}", notes[at]["why"]);
     }
     rig.stop().await;
@@ -339,7 +351,8 @@ async fn digests_are_checked_across_restarts_with_files_read_again() {
         let log = ModelLog::crashing([(commit, Crash::KeptUnheard)]);
         let rig = rig(log, &aws.serve().await, now - 6 * HOUR, Wanted { queue: false, digests: true });
         rig.until("digests", |rig| rig.log.notes("cloudtrail.digest").len() >= 4 && rig.status().caught_up_at.is_some()).await;
-        let found: Vec<_> = rig.log.notes("cloudtrail.digest").into_iter().map(|note| (note["digest"].clone(), note["result"].clone())).collect();
+        let found: Vec<_> =
+            rig.log.notes("cloudtrail.digest").into_iter().map(|note| (note["digest"].clone(), note["result"].clone())).collect();
         assert_eq!(results(&found), ["ok"; 4], "crash at {commit}");
         assert_eq!(found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), digests);
         assert_eq!(rig.log.ids().len(), 8);

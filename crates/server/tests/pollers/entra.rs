@@ -12,8 +12,11 @@ const MINUTE: u64 = 60_000;
 
 fn rig(log: ModelLog, url: &str, start_ms: u64) -> Rig {
     let origin = Origin::parse(url).unwrap();
-    let credentials =
-        Credentials::Client { token_url: format!("{url}/contoso/oauth2/v2.0/token"), client_id: "app".into(), scope: format!("{url}/.default") };
+    let credentials = Credentials::Client {
+        token_url: format!("{url}/contoso/oauth2/v2.0/token"),
+        client_id: "app".into(),
+        scope: format!("{url}/.default"),
+    };
     let pace = Pace { interval_ms: 20, late_ms: 30 * MINUTE, slice_ms: Some(6 * 60 * MINUTE) };
     Rig::start(log, credentials, start_ms, move |cursor, start| {
         let logs = vec![("signIns", EntraLog::SignIns), ("directoryAudits", EntraLog::DirectoryAudits)];
@@ -57,7 +60,10 @@ async fn late_and_reordered_events_within_the_window_are_kept_once() {
     rig.until("the first", |rig| rig.log.ids().len() == 60).await;
     let minutes = [29, 3, 17, 1, 25];
     for (n, minutes) in minutes.into_iter().enumerate() {
-        world.happen([(format!("slate{n}"), now - 24 * MINUTE - minutes * 1_000), (format!("alate{n}"), now - 24 * MINUTE - minutes * 1_000)]);
+        world.happen([
+            (format!("slate{n}"), now - 24 * MINUTE - minutes * 1_000),
+            (format!("alate{n}"), now - 24 * MINUTE - minutes * 1_000),
+        ]);
         rig.until("late ones", |rig| rig.log.ids().len() == 60 + 2 * (n + 1)).await;
     }
     let requests = world.requests();

@@ -57,7 +57,12 @@ async fn whatever_commit_crashes_every_event_is_kept_once() {
 async fn a_spent_budget_a_secondary_limit_and_a_lost_cursor_cost_no_event() {
     let reset = (now_ms() / 1_000 + 1).to_string();
     let spent = |status| Fault::Status(status, vec![("x-ratelimit-remaining", "0".into()), ("x-ratelimit-reset", reset.clone())]);
-    let faults = [(1, spent(403)), (2, Fault::Status(403, vec![("retry-after", "1".into())])), (5, Fault::CursorGone), (6, Fault::Status(502, vec![]))];
+    let faults = [
+        (1, spent(403)),
+        (2, Fault::Status(403, vec![("retry-after", "1".into())])),
+        (5, Fault::CursorGone),
+        (6, Fault::Status(502, vec![])),
+    ];
     let (now, world) = (now_ms(), World::new(9, faults));
     world.happen(events(60, now));
     let rig = rig(ModelLog::default(), &vendor::github(world.clone()).await, now - 4 * DAY);

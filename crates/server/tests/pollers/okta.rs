@@ -36,7 +36,10 @@ async fn every_event_is_kept_once_in_order_while_new_ones_arrive() {
     world.happen([("late".to_owned(), now - 2 * HOUR - 60_000)]);
     rig.until("the new", |rig| rig.log.ids().len() == 71).await;
     assert_eq!(rig.log.ids(), world.ids());
-    assert_eq!(rig.log.raws()[0], format!(r#"{{"uuid":"e0", "published":"{}","x":1.50}}"#, indelible::door::poll::moment::rfc3339(now - 2 * HOUR)).into_bytes());
+    assert_eq!(
+        rig.log.raws()[0],
+        format!(r#"{{"uuid":"e0", "published":"{}","x":1.50}}"#, indelible::door::poll::moment::rfc3339(now - 2 * HOUR)).into_bytes()
+    );
     let status = rig.status();
     assert_eq!((status.events, status.newest_event_at), (71, Some(now - 2 * HOUR + 69)));
     assert!(status.lag_ms(now_ms()).unwrap() >= 2 * HOUR - 69);
@@ -68,7 +71,13 @@ async fn a_bad_day_at_the_vendor_costs_time_and_no_event() {
         (1, Fault::Cut),
         (3, Fault::Garbage),
         (4, Fault::Status(500, vec![])),
-        (5, Fault::Status(429, vec![("x-rate-limit-limit", "60".into()), ("x-rate-limit-remaining", "0".into()), ("x-rate-limit-reset", soon(1))])),
+        (
+            5,
+            Fault::Status(
+                429,
+                vec![("x-rate-limit-limit", "60".into()), ("x-rate-limit-remaining", "0".into()), ("x-rate-limit-reset", soon(1))],
+            ),
+        ),
         (7, Fault::Status(429, vec![("retry-after", "1".into())])),
         (8, Fault::Cut),
         (9, Fault::Status(504, vec![])),

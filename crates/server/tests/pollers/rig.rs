@@ -43,7 +43,12 @@ pub fn client() -> Client {
 
 impl Rig {
     /// Polls from `start_ms` on with [`secrets`].
-    pub fn start(log: ModelLog, credentials: Credentials, start_ms: u64, make: impl Fn(Option<&str>, u64) -> Box<dyn Poller> + Send + Sync + 'static) -> Self {
+    pub fn start(
+        log: ModelLog,
+        credentials: Credentials,
+        start_ms: u64,
+        make: impl Fn(Option<&str>, u64) -> Box<dyn Poller> + Send + Sync + 'static,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (status, over) = (StatusCell::default(), Arc::new(AtomicBool::new(false)));
         let life = Life { log: log.clone(), credentials, start_ms, make: Arc::new(make), status: status.clone(), stopped };

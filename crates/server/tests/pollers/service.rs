@@ -71,7 +71,10 @@ impl Serving {
     }
 
     fn ids(&self) -> Vec<String> {
-        self.raws(Kind::Event).iter().map(|raw| serde_json::from_str::<serde_json::Value>(raw).unwrap()["uuid"].as_str().unwrap().to_owned()).collect()
+        self.raws(Kind::Event)
+            .iter()
+            .map(|raw| serde_json::from_str::<serde_json::Value>(raw).unwrap()["uuid"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     fn records(&self, name: &str) -> Vec<serde_json::Value> {

@@ -183,10 +183,8 @@ async fn okta_logs(State(world): State<World>, uri: Uri, headers: HeaderMap, Que
     let from: usize = asked.get("after").map_or(0, |after| after.parse().unwrap());
     // The first request of a time sorts by time; what follows is in order of arrival.
     let (page, end, _) = world.page_of(world.chosen(since, u64::MAX, false), from);
-    let events: Vec<String> = page
-        .iter()
-        .map(|event| format!(r#"{{"uuid":"{}", "published":"{}","x":1.50}}"#, event.id, moment::rfc3339(event.at_ms)))
-        .collect();
+    let events: Vec<String> =
+        page.iter().map(|event| format!(r#"{{"uuid":"{}", "published":"{}","x":1.50}}"#, event.id, moment::rfc3339(event.at_ms))).collect();
     let foreign = world.0.lock().unwrap().foreign_next.clone();
     let own = format!("{}/api/v1/logs?since={}&sortOrder=ASCENDING&limit=1000", host(&headers), asked["since"]);
     let next = foreign.unwrap_or_else(|| format!("{own}&after={end}"));
@@ -196,7 +194,8 @@ async fn okta_logs(State(world): State<World>, uri: Uri, headers: HeaderMap, Que
 async fn graph_token(State(world): State<World>, body: String) -> Response {
     assert_eq!(
         body,
-        "grant_type=client_credentials&client_id=app&client_secret=client_secret-secret&scope=".to_owned() + body.rsplit('=').next().unwrap()
+        "grant_type=client_credentials&client_id=app&client_secret=client_secret-secret&scope=".to_owned()
+            + body.rsplit('=').next().unwrap()
     );
     let mut inner = world.0.lock().unwrap();
     inner.tokens += 1;

@@ -174,7 +174,6 @@ impl CloudTrail {
         }
     }
 
-
     /// Listings of the streams of an account.
     fn streams(&mut self, folder: &str, account: &str, folders: &[String]) -> Vec<Job> {
         let regions = folders.iter().filter_map(|found| found.strip_suffix('/')?.rsplit('/').next());

@@ -131,8 +131,12 @@ impl Running {
                 self.fresh_token = true;
                 Ok(())
             }
-            Verdict::Unauthorized => self.fail(&format!("{host} does not accept the token (401{}): renew the secret", reason(&answer))).await,
-            Verdict::Slow { until_ms: None } | Verdict::Again => self.fail(&format!("{host} answered with {}", answer.status.as_u16())).await,
+            Verdict::Unauthorized => {
+                self.fail(&format!("{host} does not accept the token (401{}): renew the secret", reason(&answer))).await
+            }
+            Verdict::Slow { until_ms: None } | Verdict::Again => {
+                self.fail(&format!("{host} answered with {}", answer.status.as_u16())).await
+            }
             Verdict::Forbidden | Verdict::Refused => match self.driver.poller.refused(&answer, now) {
                 Some(page) => self.keep_page(page).await,
                 None => self.fail(&format!("{host} refused what was asked ({}{})", answer.status.as_u16(), reason(&answer))).await,

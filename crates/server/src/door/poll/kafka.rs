@@ -101,11 +101,16 @@ impl Offsets {
             if (marks.low..=marks.high).contains(next) {
                 continue;
             }
-            let missing = if *next < marks.low { format!("{next}-{}", marks.low - 1) } else { format!("from {next}: the topic was made anew") };
+            let missing =
+                if *next < marks.low { format!("{next}-{}", marks.low - 1) } else { format!("from {next}: the topic was made anew") };
             *next = marks.low;
             notes.push(Note {
                 record: "source.cursor_lost",
-                members: vec![("partition", partition.to_string()), ("missing_offsets", missing), ("read_again_from", marks.low.to_string())],
+                members: vec![
+                    ("partition", partition.to_string()),
+                    ("missing_offsets", missing),
+                    ("read_again_from", marks.low.to_string()),
+                ],
             });
         }
         notes
@@ -140,7 +145,8 @@ pub fn events(topic: &str, partition: i32, offset: i64, at_ms: Option<u64>, payl
             let count = decoded.events.len();
             let cut = decoded.events.iter().enumerate().map(|(nth, event)| {
                 // From the payload, not from what would be kept of it: cutting off comes later.
-                let length = event.truncated.as_ref().map_or(event.len as usize, |whole| usize::try_from(whole.bytes).unwrap_or(usize::MAX));
+                let length =
+                    event.truncated.as_ref().map_or(event.len as usize, |whole| usize::try_from(whole.bytes).unwrap_or(usize::MAX));
                 let (start, end) = (event.start as usize, (event.start as usize).saturating_add(length).min(payload.len()));
                 let id = if count == 1 { place.clone() } else { format!("{place}/{nth}") };
                 Event { raw: payload.slice(start.min(end)..end), id, at_ms }

@@ -111,7 +111,8 @@ fn body(events: &[Event]) -> (Vec<u8>, Decoded) {
 /// Whether what was found is what was put in, element for element.
 fn are_the_elements(decoded: &Decoded, events: &[Event]) -> bool {
     let mut at = 1;
-    let whole = |raw: &RawEvent, event: &Event| raw.truncated.as_ref().map_or(raw.len as usize, |whole| whole.bytes as usize) == event.raw.len();
+    let whole =
+        |raw: &RawEvent, event: &Event| raw.truncated.as_ref().map_or(raw.len as usize, |whole| whole.bytes as usize) == event.raw.len();
     let in_place = decoded.events.iter().all(|raw| {
         let event = (raw.line as usize).checked_sub(1).and_then(|nth| events.get(nth));
         let expected = at;
@@ -127,8 +128,8 @@ fn texts(events: &[Event]) -> (Vec<u8>, Decoded) {
     let mut decoded = Decoded::default();
     for (event, line) in events.iter().zip(1..) {
         let kept = event.raw.len().min(EVENT_BYTES_MAX);
-        let truncated = (kept < event.raw.len())
-            .then(|| Box::new(Truncated { bytes: event.raw.len() as u64, sha256: tlog::sha256(&[&event.raw]) }));
+        let truncated =
+            (kept < event.raw.len()).then(|| Box::new(Truncated { bytes: event.raw.len() as u64, sha256: tlog::sha256(&[&event.raw]) }));
         let start = u32::try_from(body.len()).unwrap_or(u32::MAX);
         body.extend_from_slice(event.raw.get(..kept).unwrap_or_default());
         decoded.events.push(RawEvent { start, len: u32::try_from(kept).unwrap_or(u32::MAX), line, json: false, truncated });

@@ -68,7 +68,9 @@ mod tests {
         ] {
             assert_eq!(in_value(value, "next"), Some("https://x/a?after=1"), "{value}");
         }
-        for value in ["", "<", "<>", "<https://x/a>", r#"<https://x/a>; rel="nextish""#, r#"<https://x/a>; title="next""#, "https://x/a; rel=next"] {
+        for value in
+            ["", "<", "<>", "<https://x/a>", r#"<https://x/a>; rel="nextish""#, r#"<https://x/a>; title="next""#, "https://x/a; rel=next"]
+        {
             assert_eq!(in_value(value, "next"), None, "{value}");
         }
     }

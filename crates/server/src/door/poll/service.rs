@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use crate::door::poll::credentials::Keyring;
 use crate::door::poll::backoff::Backoff;
+use crate::door::poll::credentials::Keyring;
 use crate::door::poll::driver::Driver;
 use crate::door::poll::http::Client;
 use crate::door::poll::keep::keep;
@@ -74,8 +74,12 @@ impl Pollers {
 
     async fn follow(&mut self, state: &TrailState) {
         let wanted = |name: &str| state.connections.get(name).filter(|entry| entry.act.enabled && is_polled(&entry.act.kind));
-        let over: Vec<String> =
-            self.running.iter().filter(|(name, running)| wanted(name).is_none_or(|entry| entry.index != running.index)).map(|(name, _)| name.clone()).collect();
+        let over: Vec<String> = self
+            .running
+            .iter()
+            .filter(|(name, running)| wanted(name).is_none_or(|entry| entry.index != running.index))
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in over {
             if let Some(running) = self.running.remove(&name) {
                 running.stop.send_replace(true);

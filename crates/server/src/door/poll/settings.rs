@@ -83,6 +83,14 @@ pub fn is_polled(kind: &str) -> bool {
     kind == KAFKA || kind.starts_with("poll.")
 }
 
+/// Checks a connection that is to poll before it is set. One that is not in use may be unfinished.
+///
+/// # Errors
+/// [`SettingError`]: the first setting that is wrong.
+pub fn check(act: &ConnectionAct) -> Result<(), SettingError> {
+    if act.enabled && is_polled(&act.kind) { Wanted::read(act).map(drop) } else { Ok(()) }
+}
+
 /// Settings that say which source is read. When one of them changes, the old cursor is another
 /// source's.
 const WHICH_SOURCE: [&str; 9] = ["url", "tenant", "organization", "enterprise", "bucket", "prefix", "endpoint", "brokers", "topic"];
@@ -138,11 +146,12 @@ impl Wanted {
     #[must_use]
     pub fn fetch(&self, cursor: Option<&str>, start_ms: u64) -> Fetch {
         match self.vendor.clone() {
-            WantedVendor::Okta { origin, pace, credentials } => Fetch::Http(Box::new(Paged::new(Okta, origin, pace, cursor, start_ms)), credentials),
+            WantedVendor::Okta { origin, pace, credentials } => {
+                Fetch::Http(Box::new(Paged::new(Okta, origin, pace, cursor, start_ms)), credentials)
+            }
             WantedVendor::Entra { origin, pace, credentials, logs } => {
-                let streams = Streams::new(logs, cursor, |log, cursor| {
-                    Box::new(Paged::new(Entra { log }, origin.clone(), pace, cursor, start_ms))
-                });
+                let streams =
+                    Streams::new(logs, cursor, |log, cursor| Box::new(Paged::new(Entra { log }, origin.clone(), pace, cursor, start_ms)));
                 Fetch::Http(Box::new(streams), credentials)
             }
             WantedVendor::Github { origin, pace, name, enterprise } => {
@@ -175,7 +184,9 @@ fn okta(reader: &mut Reader<'_>) -> Read {
     let scheme = match reader.text("token_type")?.unwrap_or("ssws") {
         "ssws" => "SSWS",
         "bearer" => "Bearer",
-        other => return Err(reader.wrong("token_type", format!("`{other}` is neither `ssws` (an API token) nor `bearer` (an OAuth token)"))),
+        other => {
+            return Err(reader.wrong("token_type", format!("`{other}` is neither `ssws` (an API token) nor `bearer` (an OAuth token)")));
+        }
     };
     reader.secret("token", "an API token with read access to the System Log")?;
     let pace = reader.pace(okta::PACE)?;
@@ -304,15 +315,22 @@ fn kafka(reader: &mut Reader<'_>) -> Read {
         "tls" => Security::Tls,
         "password" => password(reader)?,
         "token" => {
-            let login = reader.required("token_url", "the address that gives tokens, such as https://login.microsoftonline.com/TENANT/oauth2/v2.0/token")?;
+            let login = reader.required(
+                "token_url",
+                "the address that gives tokens, such as https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
+            )?;
             // Checked as an origin: a secret goes there.
             let token_url = reader.origin_of("token_url", login)?.below("");
             let client_id = reader.required("client_id", "the client id")?.to_owned();
-            let scope = reader.required("scope", "the scope of the token, such as https://example.servicebus.windows.net/.default")?.to_owned();
+            let scope =
+                reader.required("scope", "the scope of the token, such as https://example.servicebus.windows.net/.default")?.to_owned();
             reader.secret("client_secret", "the client's secret")?;
             Security::Token { token_url, client_id, scope }
         }
-        other => return Err(reader.wrong("security", format!("`{other}` is none of plaintext, tls, password (TLS and SASL), token (TLS and OAUTHBEARER)"))),
+        other => {
+            return Err(reader
+                .wrong("security", format!("`{other}` is none of plaintext, tls, password (TLS and SASL), token (TLS and OAUTHBEARER)")));
+        }
     };
     Ok(WantedVendor::Kafka(Topic { brokers, name, security, from }))
 }

@@ -48,12 +48,7 @@ pub enum TokenError {
 /// The request for a token.
 #[must_use]
 pub fn ask(token_url: &str, client_id: &str, client_secret: &str, scope: &str) -> Ask {
-    let form = query(&[
-        ("grant_type", "client_credentials"),
-        ("client_id", client_id),
-        ("client_secret", client_secret),
-        ("scope", scope),
-    ]);
+    let form = query(&[("grant_type", "client_credentials"), ("client_id", client_id), ("client_secret", client_secret), ("scope", scope)]);
     let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned()), ("accept", "application/json".to_owned())];
     let body = Bytes::from(form);
     Ask { method: Method::POST, headers, body, answer_bytes_max: ANSWER_BYTES_MAX, ..Ask::get(token_url.to_owned()) }

@@ -87,7 +87,8 @@ impl Bucket {
     /// A file.
     #[must_use]
     pub fn get(&self, key: &str) -> Ask {
-        let path: Vec<String> = key.split('/').map(|part| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>().replace('+', "%20")).collect();
+        let path: Vec<String> =
+            key.split('/').map(|part| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>().replace('+', "%20")).collect();
         Ask { answer_bytes_max: STORED_BYTES_MAX, ..self.ask(&format!("/{}", path.join("/"))) }
     }
 
@@ -142,7 +143,11 @@ mod tests {
 
     #[test]
     fn a_name_is_encoded_in_the_address() {
-        let bucket = Bucket { origin: Origin::parse("https://s3.eu-central-1.amazonaws.com").unwrap(), region: "eu-central-1".into(), name: "b-1".into() };
+        let bucket = Bucket {
+            origin: Origin::parse("https://s3.eu-central-1.amazonaws.com").unwrap(),
+            region: "eu-central-1".into(),
+            name: "b-1".into(),
+        };
         assert_eq!(bucket.get("p q/a+b?c.gz").url, "https://s3.eu-central-1.amazonaws.com/b-1/p%20q/a%2Bb%3Fc.gz");
         let listed = Listed { prefix: "p/", after: "p/a", folders: true };
         assert_eq!(

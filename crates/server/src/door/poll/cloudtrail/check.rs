@@ -112,7 +112,13 @@ impl Checks {
 
     /// Begins with a digest; gives the files that must be read before it is settled. `known` tells
     /// the hash of a file that was read.
-    pub fn begin(&mut self, file: &DigestFile<'_>, read: Option<Digest>, last: Option<&Link>, known: impl Fn(&str) -> Option<[u8; 32]>) -> Vec<String> {
+    pub fn begin(
+        &mut self,
+        file: &DigestFile<'_>,
+        read: Option<Digest>,
+        last: Option<&Link>,
+        known: impl Fn(&str) -> Option<[u8; 32]>,
+    ) -> Vec<String> {
         let mut open = Open {
             key: file.key.to_owned(),
             chain: file.chain.to_owned(),
@@ -135,7 +141,9 @@ impl Checks {
                 match digest.follows(last) {
                     Ok(Followed::Chain) => {}
                     Ok(Followed::Gap { previous }) => open.missing.push(previous),
-                    Ok(Followed::Anew) => open.missing.push("the chain begins anew: logging was stopped, or digests were removed".to_owned()),
+                    Ok(Followed::Anew) => {
+                        open.missing.push("the chain begins anew: logging was stopped, or digests were removed".to_owned())
+                    }
                     Err(fault) => open.faults.push(fault.to_string()),
                 }
             }
@@ -195,7 +203,8 @@ impl Open {
             members.push(("why", self.faults.join("; ")));
         }
         if self.unchecked {
-            members.push(("why_unchecked", "AWS's public keys were refused: allow cloudtrail:ListPublicKeys or set `public_keys`".to_owned()));
+            members
+                .push(("why_unchecked", "AWS's public keys were refused: allow cloudtrail:ListPublicKeys or set `public_keys`".to_owned()));
         }
         for (name, files) in [("altered", self.altered), ("missing", self.missing)] {
             if !files.is_empty() {

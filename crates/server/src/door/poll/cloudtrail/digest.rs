@@ -153,7 +153,11 @@ impl Digest {
         }
         let hash = self.previous_digest_hash_value.as_deref().unwrap_or_default().to_ascii_lowercase();
         let signature = self.previous_digest_signature.as_deref().unwrap_or_default();
-        if hash.get(..32) == Some(last.sha256.as_str()) && short_hash(signature) == last.signature { Ok(Followed::Chain) } else { Err(Fault::Previous) }
+        if hash.get(..32) == Some(last.sha256.as_str()) && short_hash(signature) == last.signature {
+            Ok(Followed::Chain)
+        } else {
+            Err(Fault::Previous)
+        }
     }
 }
 
@@ -184,10 +188,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[derive(Deserialize)]

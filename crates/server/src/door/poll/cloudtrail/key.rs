@@ -97,7 +97,8 @@ pub fn parse(key: &str) -> Option<Named> {
 fn time_of(text: &str) -> Option<u64> {
     let digits = text.strip_suffix('Z')?;
     let (date, time) = digits.split_once('T')?;
-    let fits = date.len() == 8 && matches!(time.len(), 4 | 6) && [date, time].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let fits =
+        date.len() == 8 && matches!(time.len(), 4 | 6) && [date, time].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
     if !fits {
         return None;
     }
@@ -142,7 +143,10 @@ mod tests {
         assert_eq!(moment::rfc3339(at), "2026-01-02T03:04:00.000Z");
         let Some(Named::Digest(stream, chain, at)) = parse(DIGEST) else { panic!("a digest") };
         assert_eq!(stream.digests(), "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/");
-        assert_eq!((chain.as_str(), moment::rfc3339(at).as_str()), ("111122223333/us-east-1/my_trail_us-west-2", "2026-01-02T03:04:05.000Z"));
+        assert_eq!(
+            (chain.as_str(), moment::rfc3339(at).as_str()),
+            ("111122223333/us-east-1/my_trail_us-west-2", "2026-01-02T03:04:05.000Z")
+        );
     }
 
     #[test]

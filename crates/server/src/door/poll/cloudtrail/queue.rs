@@ -117,7 +117,9 @@ pub fn files_in(body: &str) -> Option<Vec<(String, String)>> {
     if let Some(records) = json.get("Records").and_then(|records| records.as_array()) {
         return Some(records.iter().filter_map(created_file).collect());
     }
-    if let (Some(bucket), Some(keys)) = (json.get("s3Bucket").and_then(|it| it.as_str()), json.get("s3ObjectKey").and_then(|it| it.as_array())) {
+    if let (Some(bucket), Some(keys)) =
+        (json.get("s3Bucket").and_then(|it| it.as_str()), json.get("s3ObjectKey").and_then(|it| it.as_array()))
+    {
         return Some(keys.iter().filter_map(|key| Some((bucket.to_owned(), key.as_str()?.to_owned()))).collect());
     }
     // S3 sends this once when notifications are switched on.

@@ -145,7 +145,8 @@ impl Consumption {
                 config.set("security.protocol", "sasl_ssl").set("sasl.mechanism", "OAUTHBEARER");
                 let client_secret = secret("client_secret")?;
                 let ask = token::ask(token_url, client_id, &client_secret, scope);
-                tokens.source = Some(TokenSource { ask, client_id: client_id.clone(), client: self.client.clone(), runtime: Handle::current() });
+                tokens.source =
+                    Some(TokenSource { ask, client_id: client_id.clone(), client: self.client.clone(), runtime: Handle::current() });
             }
         }
         Ok(config.create_with_context(tokens)?)

@@ -55,7 +55,9 @@ fn the_least_settings_of_each_kind_are_enough() {
 #[test]
 fn a_missing_setting_or_secret_is_named_with_what_it_is() {
     for act in good() {
-        for name in act.settings.keys().filter(|name| ["url", "tenant", "client_id", "organization", "bucket", "region"].contains(&name.as_str())) {
+        for name in
+            act.settings.keys().filter(|name| ["url", "tenant", "client_id", "organization", "bucket", "region"].contains(&name.as_str()))
+        {
             let mut less = act.clone();
             less.settings.remove(name);
             assert!(said(&less).contains(&format!("`{name}`")), "{}", said(&less));
@@ -129,12 +131,15 @@ fn a_cursor_belongs_to_the_source_that_the_settings_name() {
 fn kafka_needs_brokers_and_a_topic_and_says_how_it_is_secured() {
     let least = [("brokers", text("a:9093,b:9093")), ("topic", text("t"))];
     assert!(Wanted::read(&act("kafka", &least, &[])).is_ok());
-    let with = |more: &[(&str, Setting)], secrets: &[&str]| Wanted::read(&act("kafka", &[&least[..], more].concat(), secrets)).map(drop).map_err(|why| why.to_string());
+    let with = |more: &[(&str, Setting)], secrets: &[&str]| {
+        Wanted::read(&act("kafka", &[&least[..], more].concat(), secrets)).map(drop).map_err(|why| why.to_string())
+    };
     let hub = [("security", text("password")), ("username", text("$ConnectionString"))];
     assert_eq!(with(&hub, &["password"]), Ok(()));
     assert!(with(&hub, &[]).unwrap_err().contains("needs the secret `password`"));
     assert!(with(&[("security", text("ssl"))], &[]).unwrap_err().contains("none of plaintext, tls, password"));
-    let token = [("security", text("token")), ("token_url", text("http://login.example/t")), ("client_id", text("c")), ("scope", text("s"))];
+    let token =
+        [("security", text("token")), ("token_url", text("http://login.example/t")), ("client_id", text("c")), ("scope", text("s"))];
     assert!(with(&token, &["client_secret"]).unwrap_err().contains("https"));
 }
 
