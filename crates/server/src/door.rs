@@ -18,6 +18,7 @@ mod batch;
 mod by;
 mod counts;
 mod metrics;
+pub mod poll;
 pub mod secret;
 mod sources;
 mod tally;

@@ -17,6 +17,8 @@ use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::query::{NoQuery, query};
 use crate::api::state::Api;
+use crate::door::poll::settings::check;
+use crate::door::poll::status::PollStatus;
 use crate::door::{source_kind, why};
 use crate::log::intent::Intent;
 
@@ -49,10 +51,13 @@ struct ConnectionJson<'a> {
     enabled: bool,
     /// Index of the act that made it so.
     set: u64,
+    /// How it fares, if this process polls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<PollStatus>,
 }
 
 impl<'a> ConnectionJson<'a> {
-    fn new(state: &'a TrailState, entry: &'a ConnectionEntry) -> Result<Self, ApiError> {
+    fn new(api: &Api, state: &'a TrailState, entry: &'a ConnectionEntry) -> Result<Self, ApiError> {
         let act = &entry.act;
         let settings = String::from_utf8(to_bytes(&settings_value(&act.settings))).map_err(|_| ApiError::lost_task())?;
         Ok(Self {
@@ -63,6 +68,7 @@ impl<'a> ConnectionJson<'a> {
             secrets: act.secrets.iter().map(|(name, reference)| (name.as_str(), reference.to_string())).collect(),
             enabled: act.enabled,
             set: entry.index,
+            status: api.admission.metrics().polls.get(&act.name),
         })
     }
 }
@@ -80,7 +86,8 @@ struct List<'a> {
 /// `GET /v1/connections`: all, by name.
 pub fn list(api: &Api) -> Result<Response, ApiError> {
     let view = api.trail.view();
-    let connections = view.state.connections.values().map(|entry| ConnectionJson::new(&view.state, entry)).collect::<Result<_, _>>()?;
+    let connections =
+        view.state.connections.values().map(|entry| ConnectionJson::new(api, &view.state, entry)).collect::<Result<_, _>>()?;
     Ok(json(StatusCode::OK, &List { connections }))
 }
 
@@ -89,7 +96,7 @@ pub async fn get(api: &Api, mut asked: Asked) -> Result<Response, ApiError> {
     let (name, NoQuery {}) = (asked.path_part().await?, query(&asked.parts.uri)?);
     let view = api.trail.view();
     let entry = view.state.connections.get(&name).ok_or_else(|| unknown(&name))?;
-    Ok(json(StatusCode::OK, &ConnectionJson::new(&view.state, entry)?))
+    Ok(json(StatusCode::OK, &ConnectionJson::new(api, &view.state, entry)?))
 }
 
 #[derive(Serialize)]
@@ -112,8 +119,10 @@ pub async fn set(api: &Api, caller: &Credential, mut asked: Asked) -> Result<Res
         Err(why) => Err(invalid(why.to_string())),
     });
     let secrets = secrets.collect::<Result<BTreeMap<_, _>, _>>()?;
-    let source = source_number(api, &body.source, &body.kind, &by).await?;
-    let connection = ConnectionAct { name, kind: body.kind, source, settings, secrets, enabled: body.enabled };
+    let mut connection = ConnectionAct { name, kind: body.kind, source: 0, settings, secrets, enabled: body.enabled };
+    // Before anything is made for it.
+    check(&connection).map_err(|why| invalid(why.to_string()))?;
+    connection.source = source_number(api, &body.source, &connection.kind, &by).await?;
     let acted = api.trail.log().act(Intent::SetConnection(connection), why(&by, None, body.why)).await?;
     Ok(json(StatusCode::OK, &Acted { index: acted.indexes.first().copied(), checkpoint: &acted.view.note }))
 }

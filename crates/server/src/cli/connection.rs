@@ -14,6 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::new_key::local_why;
 use crate::cli::place::{Place, with_trail};
 use crate::cli::safe_text::{escape, escape_line};
+use crate::door::poll::settings::check;
 use crate::intake::SourceName;
 use crate::log::intent::Intent;
 use crate::store::trail::Trail;
@@ -118,8 +119,9 @@ fn set(name: &SourceName, wanted: Wanted, place: &Place, out: &mut dyn Write) ->
     let (kind, source, enabled) = (wanted.kind.to_string(), wanted.source.to_string(), !wanted.disabled);
     match &place.data {
         Some(data) => with_trail(data, |trail| {
-            let source = source_number(trail, &source, &kind)?;
-            let act = ConnectionAct { name: name.to_string(), kind, source, settings, secrets, enabled };
+            let mut act = ConnectionAct { name: name.to_string(), kind, source: 0, settings, secrets, enabled };
+            check(&act).map_err(|why| Failure::new(why.to_string()))?;
+            act.source = source_number(trail, &source, &act.kind)?;
             trail.log().act_blocking(Intent::SetConnection(act), local_why(None))?;
             Ok(())
         })?,

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::api::{self, ApiLimits, ApiState};
@@ -22,6 +24,8 @@ use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
 use crate::door::Admission;
+use crate::door::poll::http::Client;
+use crate::door::poll::service::Pollers;
 use crate::door::secret::Secrets;
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
@@ -130,13 +134,33 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         }
         out.flush()?;
         let admission = Arc::new(Admission::knowing(Arc::clone(trail), Clock::system(), Arc::clone(&catalog)));
+        let pollers = start_pollers(&admission, dir);
         let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
         let watch = Watch::start(trail, Clock::system(), Observe::by(catalog))?;
         let state = state.watched_by(Arc::clone(&watch));
         let served = api::serve(listener, tls, state, stop).await;
+        if let Some((stop, task)) = pollers {
+            stop.send_replace(true);
+            task.await?;
+        }
         watch.stop();
         Ok(served?)
     })
+}
+
+/// Pollers follow the connections of the trail until told to stop. A machine that trusts no
+/// authority cannot poll, and serves all the same.
+fn start_pollers(admission: &Arc<Admission>, dir: &DataDir) -> Option<(watch::Sender<bool>, JoinHandle<()>)> {
+    let client = match Client::new() {
+        Ok(client) => client,
+        Err(why) => {
+            warn!(%why, "connections cannot be polled");
+            return None;
+        }
+    };
+    let (stop, stopped) = watch::channel(false);
+    let pollers = Pollers::new(Arc::clone(admission), Secrets::of(dir.path()), client);
+    Some((stop, tokio::spawn(pollers.run(stopped))))
 }
 
 /// What a person needs at each start; the admin key at the first alone.

@@ -8,7 +8,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use crate::clock::Clock;
 use crate::door::Tally;
+use crate::door::poll::metrics::PollCollector;
+use crate::door::poll::status::Statuses;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
@@ -45,6 +48,8 @@ impl RefusedCounter {
 pub struct DoorMetrics {
     /// Refusals and losses by reason.
     pub refused: RefusedCounter,
+    /// How pollers fare.
+    pub polls: Statuses,
     events: Counter,
     bytes: Counter,
     duplicates: Counter,
@@ -53,6 +58,7 @@ pub struct DoorMetrics {
 impl DoorMetrics {
     /// Puts the counters on a page.
     pub fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(PollCollector { statuses: self.polls.clone(), clock: Clock::system() }));
         registry.register("indelible_refused", "Input and requests refused, by reason", self.refused.refused.clone());
         registry.register("indelible_lost", "Input lost without anybody to tell, by door and reason", self.refused.lost.clone());
         registry.register("indelible_ingest_events", "Events kept", self.events.clone());

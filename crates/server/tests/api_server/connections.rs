@@ -32,10 +32,10 @@ fn a_source_is_described_before_or_after_its_first_event() {
 #[test]
 fn a_connection_is_set_read_replaced_and_removed() {
     let server = Server::start();
-    let body = r#"{"kind":"poll.okta","source":"okta-prod","settings":{"url":"https://example.okta.com","overlap_s":300,"only":["a"]},"secrets":{"token":"env:OKTA_TOKEN"}}"#;
+    let body = r#"{"kind":"poll.okta","source":"okta-prod","settings":{"url":"https://example.okta.com","interval_s":300},"secrets":{"token":"env:OKTA_TOKEN"}}"#;
     put(&server, "/v1/connections/okta-poll", body).expect(200);
     let one = server.get("/v1/connections/okta-poll").expect(200).json();
-    assert_eq!(one["settings"], json!({"url":"https://example.okta.com","overlap_s":300,"only":["a"]}));
+    assert_eq!(one["settings"], json!({"url":"https://example.okta.com","interval_s":300}));
     assert_eq!((&one["secrets"]["token"], &one["source"], &one["enabled"]), (&json!("env:OKTA_TOKEN"), &json!("okta-prod"), &json!(true)));
     assert_eq!(server.get("/v1/sources").json()["sources"][0]["kind"], json!("okta"), "the source was made with it");
     put(&server, "/v1/connections/okta-poll", r#"{"kind":"poll.okta","source":"okta-prod","enabled":false}"#).expect(200);
@@ -53,6 +53,8 @@ fn a_connection_that_makes_no_sense_or_holds_a_secret_is_refused() {
     for body in [
         r#"{"kind":"poll okta","source":"okta"}"#.to_owned(),
         r#"{"kind":"poll.okta","source":"Okta"}"#.to_owned(),
+        r#"{"kind":"poll.okta","source":"okta","settings":{"url":"http://example.okta.com"},"secrets":{"token":"env:X"}}"#.to_owned(),
+        r#"{"kind":"poll.myspace","source":"okta"}"#.to_owned(),
         r#"{"kind":"poll.okta","source":"okta","settings":{"a":null}}"#.to_owned(),
         r#"{"kind":"poll.okta","source":"okta","settings":{"a":{"b":1}}}"#.to_owned(),
         r#"{"kind":"poll.okta","source":"okta","secrets":{"token":"00s3cret00"}}"#.to_owned(),

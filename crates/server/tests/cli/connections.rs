@@ -13,7 +13,7 @@ const SET: [&str; 12] = [
     "--setting",
     "url=https://example.okta.com",
     "--setting",
-    "overlap_s=300",
+    "interval_s=300",
     "--secret=token=env:OKTA_TOKEN",
 ];
 
@@ -25,7 +25,7 @@ fn a_connection_is_set_listed_and_removed_through_the_server() {
     let listed = running.run(["connection", "list"]).ok().out;
     assert!(listed.lines().any(|line| line.starts_with("okta-poll") && line.contains("token=env:OKTA_TOKEN")), "{listed}");
     let listed = running.run(["connection", "list", "--json"]).ok().json();
-    assert_eq!(listed[0]["settings"], json!({"url": "https://example.okta.com", "overlap_s": 300}));
+    assert_eq!(listed[0]["settings"], json!({"url": "https://example.okta.com", "interval_s": 300}));
     running.run(["connection", "remove", "okta-poll"]).ok();
     running.run(["connection", "remove", "okta-poll"]).refused("okta-poll");
 }
