@@ -126,7 +126,7 @@ impl Receiver {
             return Err(ApiError::bad_request("ssf_not_a_set", "the token's `typ` is not `secevent+jwt`"));
         }
         // Without it, any token of the issuer would do: an access token is no event.
-        if !set.claims.get("events").and_then(Value::as_object).is_some_and(|events| !events.is_empty()) {
+        if set.claims.get("events").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty) {
             return Err(ApiError::bad_request("ssf_not_a_set", "the token has no claim `events`: it is no security event token"));
         }
         let jti = set.text("jti").filter(|jti| (1..=RECORD_ID_BYTES_MAX).contains(&jti.len()));
