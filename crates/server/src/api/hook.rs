@@ -102,7 +102,7 @@ pub async fn receive(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiEr
 
 async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
-    let hook = Hook::of(&connection.act, api.secrets.as_ref())?;
+    let hook = Hook::of(&connection.act, api.secrets.as_ref()).map_err(|why| why.refuse(&connection.act.name))?;
     let received = prove(api, &connection.act.name, &hook, &parts, body).await?;
     if let Some(answer) = handshake(&hook.scheme, &parts.headers, &received.bytes) {
         return Ok(answer);
