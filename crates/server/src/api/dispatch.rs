@@ -22,7 +22,8 @@ use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
-    connections, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf, trail, tree,
+    completeness, connections, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf, trail,
+    tree,
 };
 use crate::intake::bulk::Verb;
 
@@ -127,6 +128,7 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::RotateKey, Some(caller)) => trail::rotate(api, caller, asked).await,
         (Endpoint::ListSources, _) => asked.nothing().map(|()| sources::list(api)),
         (Endpoint::SetSource, Some(caller)) => sources::set(api, caller, asked).await,
+        (Endpoint::GetCompleteness, _) => completeness::get(api, asked).await,
         (Endpoint::ListConnections, _) => asked.nothing().and_then(|()| connections::list(api)),
         (Endpoint::GetConnection, _) => connections::get(api, asked).await,
         (Endpoint::SetConnection, Some(caller)) => connections::set(api, caller, asked).await,

@@ -8,10 +8,12 @@ use crate::access::Credential;
 use crate::api::answer::json;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
+use crate::api::instant::format_rfc3339;
 use crate::api::query::{NoQuery, query};
 use crate::api::state::Api;
 use crate::door::why;
 use crate::log::intent::Intent;
+use crate::watch::{Lag, Status};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -20,6 +22,8 @@ struct Listed<'a> {
     kind: &'a str,
     heartbeat_s: Option<u32>,
     created: u64,
+    /// Null in a process that does not watch.
+    status: Option<StatusJson>,
 }
 
 #[derive(Serialize)]
@@ -27,18 +31,57 @@ struct List<'a> {
     sources: Vec<Listed<'a>>,
 }
 
-/// `GET /v1/sources`: all sources with the index of the act that made each.
+/// `GET /v1/sources`: all sources with the index of the act that made each, and what is known of them.
 pub fn list(api: &Api) -> Response {
     let view = api.trail.view();
+    let known = api.watch.get().map(|watch| watch.status()).unwrap_or_default();
     let listed = view.state.sources.iter().map(|(number, source)| Listed {
         number: *number,
         name: &source.name,
         kind: &source.kind,
         heartbeat_s: source.heartbeat_s,
         created: source.index,
+        status: known.iter().find(|status| status.name == source.name).map(StatusJson::new),
     });
     let sources = listed.collect();
     json(StatusCode::OK, &List { sources })
+}
+
+/// What the watch knows, with times as the API writes them.
+#[derive(Serialize)]
+struct StatusJson {
+    state: &'static str,
+    last_event: Option<String>,
+    last_index: Option<u64>,
+    /// Events an hour.
+    rate: f64,
+    usual: Option<f64>,
+    expected_within_s: Option<u64>,
+    silent_since: Option<String>,
+    lag: Option<Lag>,
+    numbered: bool,
+    missing: u64,
+    refused: u64,
+    unmapped: Option<f64>,
+}
+
+impl StatusJson {
+    fn new(status: &Status) -> Self {
+        Self {
+            state: status.state,
+            last_event: status.last_ms.map(format_rfc3339),
+            last_index: status.last_index,
+            rate: status.rate,
+            usual: status.usual,
+            expected_within_s: status.expected_within_ms.map(|ms| ms / 1000),
+            silent_since: status.silent_since_ms.map(format_rfc3339),
+            lag: status.lag,
+            numbered: status.numbered,
+            missing: status.missing,
+            refused: status.refused,
+            unmapped: status.unmapped,
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Semaphore;
 
@@ -16,6 +16,7 @@ use crate::door::Admission;
 use crate::door::secret::Secrets;
 use crate::intake::SourceName;
 use crate::store::trail::Trail;
+use crate::watch::Watch;
 
 /// The API's state: one for each process, cheap to clone.
 #[derive(Clone, Debug)]
@@ -43,6 +44,7 @@ impl ApiState {
         Self(Arc::new(Api {
             metrics,
             admission,
+            watch: OnceLock::new(),
             rates: Mutex::new(rates),
             hec_acks: Acks::default(),
             issuer_keys: IssuerKeys::default(),
@@ -54,6 +56,13 @@ impl ApiState {
             limits,
             trail,
         }))
+    }
+
+    /// The API shows what `watch` knows of the sources.
+    #[must_use]
+    pub fn watched_by(self, watch: Arc<Watch>) -> Self {
+        let _ = self.0.watch.set(watch);
+        self
     }
 
     /// The way in that the API shares with other doors.
@@ -82,6 +91,8 @@ pub(crate) struct Api {
     pub issuer_keys: IssuerKeys,
     /// Where webhooks find their secrets.
     pub secrets: Option<Secrets>,
+    /// Who follows the sources; none in a process that does not.
+    pub watch: OnceLock<Arc<Watch>>,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
     pub draining: AtomicBool,

@@ -24,6 +24,7 @@ use crate::door::Admission;
 use crate::door::secret::Secrets;
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
+use crate::watch::{Watch, observe_nothing};
 
 /// Serve a data directory, making it at the first start
 ///
@@ -121,10 +122,12 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
             write!(out, "{}", demo::what_to_try(&url, dir.path(), trail, admin_key.as_deref()))?;
         }
         out.flush()?;
+        let watch = Watch::start(trail, Clock::system(), observe_nothing)?;
         let admission = Arc::new(Admission::new(Arc::clone(trail), Clock::system()));
-        let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
-        api::serve(listener, tls, state, stop).await?;
-        Ok(())
+        let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path()))).watched_by(Arc::clone(&watch));
+        let served = api::serve(listener, tls, state, stop).await;
+        watch.stop();
+        Ok(served?)
     })
 }
 

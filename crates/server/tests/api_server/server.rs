@@ -13,6 +13,7 @@ use indelible::log::intent::Intent;
 use indelible::store::media::Media;
 use indelible::store::media::disk::Disk;
 use indelible::store::trail::{Trail, TrailOptions};
+use indelible::watch::{Observe, Watch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tlog::VerifierKey;
@@ -43,6 +44,8 @@ pub struct Setup {
     pub tls: Option<TlsAcceptor>,
     pub media: Option<Arc<dyn Media>>,
     pub segment_leaves: Option<u64>,
+    /// Follow the sources, reading events so.
+    pub observe: Option<Observe>,
 }
 
 impl Server {
@@ -74,8 +77,12 @@ impl Server {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let secrets = TempDir::new().unwrap();
-        let admission = Arc::new(Admission::new(Arc::clone(&trail), clock));
+        let admission = Arc::new(Admission::new(Arc::clone(&trail), clock.clone()));
         let state = ApiState::with_secrets(admission, setup.limits, Some(Secrets::of(secrets.path())));
+        let state = match setup.observe {
+            Some(observe) => state.watched_by(Watch::start(&trail, clock, observe).unwrap()),
+            None => state,
+        };
         let serving = runtime.spawn(serve(listener, setup.tls, state, async {
             let _ = stopped.await;
         }));
