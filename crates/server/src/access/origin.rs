@@ -69,11 +69,11 @@ impl ProofError {
 }
 
 /// A request as far as a proof needs it.
-pub struct Shown<'a> {
+pub struct Shown<'a, 'b> {
     /// The value of a header, if there is exactly one of that name.
-    pub header: &'a dyn Fn(&str) -> Option<&'a [u8]>,
+    pub header: &'b dyn Fn(&str) -> Option<&'a [u8]>,
     /// The body, after what HTTP itself did to it (`Content-Encoding`) and before anything else.
-    pub body: &'a [u8],
+    pub body: &'b [u8],
     /// Milliseconds since 1970 UTC.
     pub now_ms: u64,
 }
@@ -169,7 +169,7 @@ impl Proof {
     ///
     /// # Errors
     /// [`ProofError`].
-    pub fn check(&self, secrets: &[SharedSecret], shown: &Shown<'_>) -> Result<(), ProofError> {
+    pub fn check(&self, secrets: &[SharedSecret], shown: &Shown<'_, '_>) -> Result<(), ProofError> {
         match self {
             Self::Static { header } => check_static(header, secrets, shown),
             Self::Hmac(proof) => proof.check(secrets, shown),
@@ -177,12 +177,12 @@ impl Proof {
     }
 }
 
-fn header<'a>(name: &str, shown: &Shown<'a>) -> Result<&'a [u8], ProofError> {
+fn header<'a>(name: &str, shown: &Shown<'a, '_>) -> Result<&'a [u8], ProofError> {
     let value = (shown.header)(name).ok_or(ProofError::Missing)?;
     if value.len() > PROOF_BYTES_MAX { Err(ProofError::Malformed) } else { Ok(value.trim_ascii()) }
 }
 
-fn check_static(name: &str, secrets: &[SharedSecret], shown: &Shown<'_>) -> Result<(), ProofError> {
+fn check_static(name: &str, secrets: &[SharedSecret], shown: &Shown<'_, '_>) -> Result<(), ProofError> {
     let value = header(name, shown)?;
     let bearer =
         value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer ")).map(|(_, secret)| secret.trim_ascii());
@@ -192,7 +192,7 @@ fn check_static(name: &str, secrets: &[SharedSecret], shown: &Shown<'_>) -> Resu
 }
 
 impl HmacProof {
-    fn check(&self, secrets: &[SharedSecret], shown: &Shown<'_>) -> Result<(), ProofError> {
+    fn check(&self, secrets: &[SharedSecret], shown: &Shown<'_, '_>) -> Result<(), ProofError> {
         let value = header(&self.header, shown)?;
         let tag = value.strip_prefix(self.prefix.as_bytes()).and_then(|text| self.encoding.decode(text)).ok_or(ProofError::Malformed)?;
         let time = self.timestamp.as_ref().map(|timestamp| Ok((timestamp, header(&timestamp.header, shown)?))).transpose()?;

@@ -15,9 +15,11 @@ use crate::access::Credential;
 use crate::api::answer::json;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
+use crate::api::hook::scheme::{Hook, Misconfigured};
 use crate::api::query::{NoQuery, query};
+use crate::api::ssf;
 use crate::api::state::Api;
-use crate::door::poll::settings::check;
+use crate::door::poll;
 use crate::door::poll::status::PollStatus;
 use crate::door::{source_kind, why};
 use crate::log::intent::Intent;
@@ -122,9 +124,19 @@ pub async fn set(api: &Api, caller: &Credential, mut asked: Asked) -> Result<Res
     let mut connection = ConnectionAct { name, kind: body.kind, source: 0, settings, secrets, enabled: body.enabled };
     // Before anything is made for it.
     check(&connection).map_err(|why| invalid(why.to_string()))?;
+    poll::settings::check(&connection).map_err(|why| invalid(why.to_string()))?;
     connection.source = source_number(api, &body.source, &connection.kind, &by).await?;
     let acted = api.trail.log().act(Intent::SetConnection(connection), why(&by, None, body.why)).await?;
     Ok(json(StatusCode::OK, &Acted { index: acted.indexes.first().copied(), checkpoint: &acted.view.note }))
+}
+
+/// Webhooks are judged when they are set: a request that comes later could only be told to come again.
+fn check(connection: &ConnectionAct) -> Result<(), Misconfigured> {
+    match connection.kind.as_str() {
+        "hook.ssf" => ssf::check(connection),
+        kind if kind.starts_with("hook.") => Hook::check(connection),
+        _ => Ok(()),
+    }
 }
 
 fn setting(value: Value) -> Result<Setting, String> {

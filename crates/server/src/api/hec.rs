@@ -23,7 +23,7 @@ use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::protocol::refusal;
-use crate::api::receive::events_body;
+use crate::api::receive::{events_body, written_anew};
 use crate::api::sender::{Parameters, Sender};
 use crate::api::state::Api;
 use crate::door::{By, UNKNOWN_KIND};
@@ -185,6 +185,8 @@ impl<'a> Request<'a> {
         if origins.is_empty() && mistakes.is_empty() {
             return Err(ApiError::bad_request("empty", "the body holds no event"));
         }
+        let anew = if gathered.bytes.len() == received.bytes.len() { 0 } else { gathered.bytes.len() };
+        let _held = written_anew(anew, &self.api.memory)?;
         let parameters = Parameters::of(&asked.parts.uri);
         let names = origins.iter().map(|origin| {
             let [source, sourcetype, index] = [&origin.source, &origin.sourcetype, &origin.index].map(Option::as_deref);

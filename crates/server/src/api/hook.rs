@@ -22,12 +22,12 @@ use serde_json::json;
 use self::scheme::{Hook, Scheme};
 use crate::access::KeyId;
 use crate::access::jws::JwsError;
-use crate::access::origin::{ProofError, Shown};
+use crate::access::origin::{Proof, ProofError, Shown};
 use crate::api::answer::{bytes, json as json_answer};
 use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
-use crate::api::receive::events_body;
+use crate::api::receive::{Received, events_body};
 use crate::api::state::Api;
 use crate::door::{By, UNKNOWN_KIND};
 use crate::intake::limits::RECORD_ID_BYTES_MAX;
@@ -102,7 +102,7 @@ pub async fn receive(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiEr
 
 async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
-    let hook = Hook::of(&connection.act, api.secrets.as_ref())?;
+    let hook = Hook::of(&connection.act, api.secrets.as_ref()).map_err(|why| why.refuse(&connection.act.name))?;
     let received = prove(api, &connection.act.name, &hook, &parts, body).await?;
     if let Some(answer) = handshake(&hook.scheme, &parts.headers, &received.bytes) {
         return Ok(answer);
@@ -119,21 +119,21 @@ async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<R
     Ok(answer(&hook.scheme, &outcomes))
 }
 
-/// Reads the body and checks that it is from the vendor.
-async fn prove(api: &Arc<Api>, name: &str, hook: &Hook, parts: &Parts, body: Body) -> Result<crate::api::receive::Received, ApiError> {
-    match &hook.scheme {
-        Scheme::PubSub(push) => {
-            // The token does not depend on the body: a stranger's body is not even read.
-            push.prove(api, name, header(&parts.headers, "authorization")).await?;
-            events_body(body, &parts.headers, &api.limits, &api.memory).await
-        }
-        _ => {
+/// Reads the body and checks that it is from the vendor. Where the proof does not depend on the body, a
+/// stranger's is not even read.
+async fn prove(api: &Arc<Api>, name: &str, hook: &Hook, parts: &Parts, body: Body) -> Result<Received, ApiError> {
+    let header = |name: &str| header(&parts.headers, name);
+    let check = |body: &[u8]| hook.proof.check(&hook.secrets, &Shown { header: &header, body, now_ms: api.clock.now_ms() });
+    match (&hook.scheme, &hook.proof) {
+        (Scheme::PubSub(push), _) => push.prove(api, name, header("authorization")).await?,
+        (_, Proof::Static { .. }) => check(b"")?,
+        (_, Proof::Hmac(_)) => {
             let received = events_body(body, &parts.headers, &api.limits, &api.memory).await?;
-            let shown = Shown { header: &|name| header(&parts.headers, name), body: &received.bytes, now_ms: api.clock.now_ms() };
-            hook.proof.check(&hook.secrets, &shown)?;
-            Ok(received)
+            check(&received.bytes)?;
+            return Ok(received);
         }
     }
+    events_body(body, &parts.headers, &api.limits, &api.memory).await
 }
 
 /// The value of a header that stands there once.

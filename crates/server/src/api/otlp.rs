@@ -18,7 +18,7 @@ use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::inert::inert;
 use crate::api::protocol::refusal;
-use crate::api::receive::events_body;
+use crate::api::receive::{events_body, written_anew};
 use crate::api::sender::Sender;
 use crate::api::state::Api;
 use crate::door::{By, UNKNOWN_KIND};
@@ -84,6 +84,7 @@ impl<'a> Export<'a> {
     /// When none is kept.
     pub async fn keep(&mut self, logs: Logs, door: &'static str) -> Result<usize, ApiError> {
         let Logs { gathered, services, too_deep } = logs;
+        let _held = written_anew(gathered.bytes.len(), &self.api.memory)?;
         let sent = services.iter().map(|service| Ok(Sent { source: self.sender.source([service.as_deref()])?, id: None }));
         let sent = sent.collect::<Result<Vec<_>, ApiError>>()?;
         let rate = self.caller.key_id();

@@ -50,6 +50,19 @@ pub async fn events_body(body: Body, headers: &HeaderMap, limits: &ApiLimits, me
     receive(body, decoder, memory.hold(), limits).await
 }
 
+/// Memory for bytes that a door wrote anew, beside the body they come from; given back when dropped.
+///
+/// # Errors
+/// 429 when there is none.
+pub fn written_anew(bytes: usize, memory: &Arc<Memory>) -> Result<Held, ApiError> {
+    let mut held = memory.hold();
+    if held.grow_to(bytes) { Ok(held) } else { Err(no_memory()) }
+}
+
+fn no_memory() -> ApiError {
+    ApiError::later("busy", "the server holds as many request bodies as its memory allows: send this again after a second", 1)
+}
+
 /// Decodes a message that stood inside a body, compressed on its own.
 ///
 /// # Errors
@@ -79,8 +92,7 @@ async fn receive(mut body: Body, mut decoder: BodyDecoder, mut held: Held, limit
         pace.received += piece.len();
         decoder.push(piece)?;
         if !held.grow_to(decoder.decoded_bytes()) {
-            let message = "the server holds as many request bodies as its memory allows: send this again after a second";
-            return Err(ApiError::later("busy", message, 1));
+            return Err(no_memory());
         }
     }
     Ok(Received { bytes: decoder.finish()?, _held: held })

@@ -20,7 +20,7 @@ use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::hook::Connection;
-use crate::api::hook::scheme::{misconfigured, secret, texts};
+use crate::api::hook::scheme::{Misconfigured, check_names, secret, texts};
 use crate::api::inert::inert;
 use crate::api::issuer_keys::{KeySource, verify};
 use crate::api::protocol::refusal;
@@ -51,6 +51,16 @@ pub fn refuse(why: ApiError) -> Response {
     response
 }
 
+/// Whether a connection that is about to be set has what a receiver of SETs needs.
+///
+/// # Errors
+/// [`Misconfigured`].
+pub fn check(act: &ConnectionAct) -> Result<(), Misconfigured> {
+    check_names(act, &["issuer", "audience", "jwks", "jwks_url", "algorithms"], &["authorization", "jwks"])?;
+    // A set in a file may come later, as a secret may.
+    if act.secrets.contains_key("jwks") { Ok(()) } else { Receiver::of(act, None).map(drop) }
+}
+
 /// `POST /v1/ssf/{connection}`.
 ///
 /// # Errors
@@ -64,7 +74,7 @@ pub async fn receive(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiEr
 
 async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
-    let receiver = Receiver::of(&connection.act, api.secrets.as_ref())?;
+    let receiver = Receiver::of(&connection.act, api.secrets.as_ref()).map_err(|why| why.refuse(&connection.act.name))?;
     receiver.authenticate(api, &connection.act, &parts.headers)?;
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.split(';').next().is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case("application/secevent+jwt")) {
@@ -92,16 +102,16 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn of(act: &ConnectionAct, secrets: Option<&Secrets>) -> Result<Self, ApiError> {
+    fn of(act: &ConnectionAct, secrets: Option<&Secrets>) -> Result<Self, Misconfigured> {
         let (issuers, audiences, named) = (texts(act, "issuer"), texts(act, "audience"), texts(act, "algorithms"));
-        let keys = KeySource::of(act, secrets).ok_or_else(|| misconfigured(act, "it needs the setting `jwks` or `jwks_url`"))?;
+        let keys = KeySource::of(act, secrets).ok_or_else(|| Misconfigured("it needs the setting `jwks` or `jwks_url`".into()))?;
         if issuers.is_empty() || audiences.is_empty() {
-            return Err(misconfigured(act, "it needs the settings `issuer` and `audience`"));
+            return Err(Misconfigured("it needs the settings `issuer` and `audience`".into()));
         }
         let is_named = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
         let algorithms: Vec<_> = ALGORITHMS.iter().filter(|(name, _)| is_named(name)).map(|(_, algorithm)| *algorithm).collect();
         if algorithms.is_empty() {
-            return Err(misconfigured(act, "`algorithms` names none that is accepted"));
+            return Err(Misconfigured("`algorithms` names none that is accepted".into()));
         }
         Ok(Self { keys, issuers, audiences, algorithms })
     }
@@ -111,7 +121,7 @@ impl Receiver {
         let Some(reference) = act.secrets.get("authorization") else {
             return Ok(());
         };
-        let secret = secret(act, reference, api.secrets.as_ref())?;
+        let secret = secret(reference, api.secrets.as_ref()).map_err(|why| why.refuse(&act.name))?;
         let header = |name: &str| headers.get(name).map(|value| value.as_bytes());
         let proof = Proof::Static { header: "authorization".into() };
         Ok(proof.check(&[secret], &Shown { header: &header, body: b"", now_ms: api.clock.now_ms() })?)
@@ -126,7 +136,7 @@ impl Receiver {
             return Err(ApiError::bad_request("ssf_not_a_set", "the token's `typ` is not `secevent+jwt`"));
         }
         // Without it, any token of the issuer would do: an access token is no event.
-        if !set.claims.get("events").and_then(Value::as_object).is_some_and(|events| !events.is_empty()) {
+        if set.claims.get("events").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty) {
             return Err(ApiError::bad_request("ssf_not_a_set", "the token has no claim `events`: it is no security event token"));
         }
         let jti = set.text("jti").filter(|jti| (1..=RECORD_ID_BYTES_MAX).contains(&jti.len()));

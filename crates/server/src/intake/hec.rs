@@ -19,7 +19,8 @@ use bytes::Bytes;
 
 use super::gather::{Gather, Gathered, Place};
 use super::json::skip_space;
-use super::member::{Member, Span, elements, member, members};
+use super::limits::EVENTS_MAX;
+use super::member::{Member, Span, elements, members};
 use super::shape::ShapeError;
 
 /// What an envelope says of where its event came from; the door finds the source by it.
@@ -116,11 +117,11 @@ impl Found<'_> {
     }
 
     fn envelope(&mut self, envelope: Span) -> Result<(), ShapeError> {
-        if self.number >= super::limits::EVENTS_MAX {
+        if self.number >= EVENTS_MAX {
             return Err(ShapeError::TooManyEvents);
         }
-        let (event, alone) = match self.event(envelope) {
-            Ok(event) => event,
+        let said = match Envelope::read(self.body, envelope) {
+            Ok(said) => said,
             Err(mistake) => {
                 self.mistake(mistake);
                 return Ok(());
@@ -128,52 +129,71 @@ impl Found<'_> {
         };
         // The limits of a request bound the number far below 32 bits.
         let line = u32::try_from(self.number).unwrap_or(u32::MAX).saturating_add(1);
-        let text = if alone { event.text(self.body) } else { None };
+        let text = if said.alone { said.event.text(self.body) } else { None };
         let place = match text {
             Some(text) => self.gather.own(text.as_bytes(), false, 0, line)?,
-            None if alone && self.body.get(event.start) != Some(&b'"') => self.gather.value(event, line)?,
+            None if said.alone && self.body.get(said.event.start) != Some(&b'"') => self.gather.value(said.event, line)?,
             None => self.gather.value(envelope, line)?,
         };
         match place {
             Place::Kept => {
-                self.origins.push(self.origin(envelope));
+                self.origins.push(said.origin);
                 self.number += 1;
             }
             Place::Refused(_) => self.mistake(Mistake::TooDeep),
         }
         Ok(())
     }
+}
 
-    /// The event's value, and whether the envelope says nothing else.
-    fn event(&self, envelope: Span) -> Result<(Span, bool), Mistake> {
-        if !envelope.is_object(self.body) {
+/// What one envelope says, read in one pass: events may be long.
+struct Envelope {
+    /// The value of `event`.
+    event: Span,
+    /// Whether there is no other member.
+    alone: bool,
+    origin: Origin,
+}
+
+impl Envelope {
+    fn read(body: &[u8], envelope: Span) -> Result<Self, Mistake> {
+        if !envelope.is_object(body) {
             return Err(Mistake::NotAnObject);
         }
-        let event = member(self.body, envelope, "event").ok_or(Mistake::NoEvent)?;
-        match event.bytes(self.body) {
-            b"null" => return Err(Mistake::NoEvent),
-            b"\"\"" => return Err(Mistake::BlankEvent),
-            _ => {}
+        let (mut event, mut fields, mut count, mut origin) = (None, None, 0, Origin::default());
+        for member in members(body, envelope) {
+            count += 1;
+            let text = || member.value.text(body).map(Into::into);
+            // Of several members of one name the first counts.
+            if member.is(body, "event") {
+                event = event.or(Some(member.value));
+            } else if member.is(body, "fields") {
+                fields = fields.or(Some(member.value));
+            } else if member.is(body, "source") {
+                origin.source = origin.source.or_else(text);
+            } else if member.is(body, "sourcetype") {
+                origin.sourcetype = origin.sourcetype.or_else(text);
+            } else if member.is(body, "index") {
+                origin.index = origin.index.or_else(text);
+            }
         }
-        if member(self.body, envelope, "fields").is_some_and(|fields| !self.is_flat(fields)) {
-            return Err(Mistake::Fields);
+        let event: Span = event.ok_or(Mistake::NoEvent)?;
+        match event.bytes(body) {
+            b"null" => Err(Mistake::NoEvent),
+            b"\"\"" => Err(Mistake::BlankEvent),
+            _ if fields.is_some_and(|fields| !is_flat(body, fields)) => Err(Mistake::Fields),
+            _ => Ok(Self { event, alone: count == 1, origin }),
         }
-        Ok((event, members(self.body, envelope).count() == 1))
     }
+}
 
-    /// Indexed fields are texts, numbers and lists of them.
-    fn is_flat(&self, fields: Span) -> bool {
-        let flat = |member: Member| {
-            let value = member.value;
-            value.depth == 0 || (value.depth == 1 && value.is_array(self.body))
-        };
-        fields.bytes(self.body) == b"null" || (fields.is_object(self.body) && members(self.body, fields).all(flat))
-    }
-
-    fn origin(&self, envelope: Span) -> Origin {
-        let text = |name: &str| Some(member(self.body, envelope, name)?.text(self.body)?.into());
-        Origin { source: text("source"), sourcetype: text("sourcetype"), index: text("index") }
-    }
+/// Indexed fields are texts, numbers and lists of them.
+fn is_flat(body: &[u8], fields: Span) -> bool {
+    let flat = |member: Member| {
+        let value = member.value;
+        value.depth == 0 || (value.depth == 1 && value.is_array(body))
+    };
+    fields.bytes(body) == b"null" || (fields.is_object(body) && members(body, fields).all(flat))
 }
 
 #[cfg(test)]

@@ -82,6 +82,18 @@ fn every_refusal_is_splunks_and_counted() {
 }
 
 #[test]
+fn a_body_whose_connection_ends_early_keeps_nothing() {
+    let (server, key) = start();
+    let whole = ask(&key, "").body("{\"event\":1}{\"event\":2}").to_bytes();
+    let mut stream = crate::client::connect(server.address);
+    stream.write_all(&whole[..whole.len() - 5]).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    // The answer may come or not; what counts is the log.
+    let _ = crate::client::read_reply(&mut stream);
+    assert!(server.raws().is_empty());
+}
+
+#[test]
 fn a_bomb_and_a_body_too_large_are_413() {
     let (server, key) = start();
     let bomb = ask(&key, "").header("content-encoding", "gzip").body(gzip(&vec![b' '; 64 << 20]));

@@ -143,12 +143,42 @@ fn what_is_no_hook_is_404_and_one_without_its_secret_503() {
     assert_eq!(server.send(Ask::new("POST", "/v1/hooks/other").body("{}")).expect(404).error(), "no_such_connection");
     server.connect("poller", "poll.okta", json!({}), json!({}));
     server.send(Ask::new("POST", "/v1/hooks/poller").body("{}")).expect(404);
-    for (kind, secrets) in [("hook.bearer", json!({})), ("hook.bearer", json!({ "secret": "file:missing" })), ("hook.future", json!({}))] {
-        server.connect("broken", kind, json!({}), secrets);
-        let reply = server.send(Ask::new("POST", "/v1/hooks/broken").header("authorization", "").body("{}")).expect(503);
-        assert_eq!(reply.error(), "connection_unusable");
-    }
+    server.connect("broken", "hook.bearer", json!({}), json!({ "secret": "file:missing" }));
+    let reply = server.send(Ask::new("POST", "/v1/hooks/broken").header("authorization", "").body("{}")).expect(503);
+    assert_eq!(reply.error(), "connection_unusable");
     assert!(server.raws().is_empty());
+}
+
+#[test]
+fn a_hook_that_could_not_work_is_refused_when_it_is_set() {
+    let server = Server::start();
+    let secret = json!({ "secret": "file:hook" });
+    for (kind, settings, secrets, told) in [
+        ("hook.future", json!({}), &secret, "no such kind"),
+        ("hook.okta", json!({}), &json!({}), "needs the secret"),
+        ("hook.okta", json!({ "header": "x" }), &secret, "no setting `header`"),
+        ("hook.hmac", json!({}), &secret, "`header` is missing"),
+        ("hook.hmac", json!({ "header": "x", "algorithm": "md5" }), &secret, "sha256"),
+        ("hook.hmac", json!({ "header": "x", "timestamp_header": "t", "signed": "{body}" }), &secret, "{timestamp}"),
+        ("hook.hmac", json!({ "header": "x", "timestamp-header": "t" }), &secret, "no setting `timestamp-header`"),
+        ("hook.hmac", json!({ "header": "x", "timestamp_header": "t", "window_s": "5" }), &secret, "window_s"),
+        ("hook.bearer", json!({}), &json!({ "secret": "file:a", "other": "file:b" }), "no secret `other`"),
+        ("hook.pubsub", json!({ "audience": "a" }), &json!({}), "service_account"),
+        ("hook.ssf", json!({ "issuer": "i", "audience": "a" }), &json!({}), "jwks"),
+        ("hook.ssf", json!({ "jwks_url": "https://x/" }), &json!({}), "issuer"),
+        (
+            "hook.ssf",
+            json!({ "jwks_url": "https://x/", "issuer": "i", "audience": "a", "algorithms": ["HS256"] }),
+            &json!({}),
+            "algorithms",
+        ),
+    ] {
+        let body = json!({ "kind": kind, "source": "from-x", "settings": settings, "secrets": secrets });
+        let ask = Ask::new("PUT", "/v1/connections/x").key(&server.admin).body(body.to_string());
+        let reply = server.send(ask).expect(400);
+        assert_eq!(reply.error(), "setting_invalid");
+        assert!(reply.text().contains(told), "{told}: {}", reply.text());
+    }
 }
 
 #[test]

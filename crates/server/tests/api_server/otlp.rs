@@ -53,7 +53,7 @@ fn protobuf_json_and_gzip_are_kept_and_answered_in_kind() {
     gzip.write_all(&request("app", "two")).unwrap();
     let ask = Ask::new("POST", "/v1/logs").key(&key).header("content-type", PROTOBUF).header("content-encoding", "gzip");
     server.send(ask.body(gzip.finish().unwrap())).expect(200);
-    let json = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[ {{"severityText":"three"}} ]}}]}}]}}"#);
+    let json = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[ {"severityText":"three"} ]}]}]}"#;
     let reply = post(&server, &key, "application/json; charset=utf-8", json).expect(200);
     assert_eq!((reply.header("content-type"), reply.json()), (Some("application/json"), json!({})));
     let expected = [raw("app", "one"), raw("app", "two"), r#"{"logRecord":{"severityText":"three"}}"#.into()];

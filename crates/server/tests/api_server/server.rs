@@ -168,7 +168,7 @@ impl Server {
             let facts = evidence::envelope::Facts::parse(&entry.facts).unwrap();
             (String::from_utf8_lossy(&entry.raw).into_owned(), facts.source, facts.door)
         };
-        events.map(|entry| shown(entry)).collect()
+        events.map(shown).collect()
     }
 
     /// Raw bytes of every event the trail holds, in order.
