@@ -11,7 +11,7 @@ use crate::cli::safe_text::escape;
 use crate::clock::Clock;
 use crate::intake::{Media, decode};
 use crate::source::Catalog;
-use crate::source::catalog::BUILT_IN;
+use crate::source::catalog::{BUILT_IN, Item};
 use crate::source::draft::draft;
 use crate::source::explain::{Explanation, explain};
 use crate::source::golden;
@@ -194,14 +194,30 @@ fn explain_files(catalog: &Catalog, files: &[PathBuf], kind: Option<&str>, json:
 /// some kind (XML, pretty JSON) stays one.
 fn records(catalog: &Catalog, body: &[u8], kind: Option<&str>) -> Result<Vec<Vec<u8>>, Failure> {
     let whole = body.trim_ascii();
-    if whole.starts_with(b"<")
-        && whole.contains(&b'\n')
-        && catalog.recognise(whole).is_some_and(|found| kind.is_none_or(|kind| kind == found.kind.name))
-    {
+    // `<34>` begins a syslog line, not XML.
+    let is_xml = matches!(whole, [b'<', next, ..] if !next.is_ascii_digit());
+    if is_xml && whole.contains(&b'\n') && catalog.recognise(whole).is_some_and(|found| kind.is_none_or(|kind| kind == found.kind.name)) {
         return Ok(vec![whole.to_vec()]);
     }
     let decoded = decode(body, Media::Any)?;
-    Ok(decoded.events.iter().map(|event| event.raw(body).to_vec()).collect())
+    let mut records = Vec::new();
+    for event in &decoded.events {
+        let raw = event.raw(body);
+        // A record that is recognised as it stands is none's wrapper.
+        let items = if catalog.recognise(raw).is_some() {
+            None
+        } else {
+            catalog.unwrap(raw, kind.and_then(|kind| catalog.kind(kind)).map(AsRef::as_ref))
+        };
+        match items {
+            None => records.push(raw.to_vec()),
+            Some(items) => records.extend(items.into_iter().map(|item| match item {
+                Item::Range(range) => raw.get(range).unwrap_or_default().to_vec(),
+                Item::Text(text) => text.into_bytes(),
+            })),
+        }
+    }
+    Ok(records)
 }
 
 fn show(explanation: &Explanation, out: &mut dyn Write) -> Result<(), Failure> {

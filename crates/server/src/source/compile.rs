@@ -307,7 +307,7 @@ fn header(class: &Class, activity: i64, name: &str) -> Header {
         class.category,
         text(&class.caption),
         class.uid,
-        text(&format!("{}: {name}", class.caption)),
+        text(&format!("{}: {}", class.caption, caption("activity_id", activity))),
     );
     Header { activity, name: name.to_owned(), json: json.into_bytes() }
 }

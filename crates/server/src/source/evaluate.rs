@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::intake::tape::{NodeKind, Tape, unescape};
+use crate::intake::tape::{NodeKind, unescape};
 use crate::source::expression::{Expression, Function, Inner, Name, Path, Piece, Primary, Segment, loosened};
 use crate::source::function::apply;
-use crate::source::inner::decode_inner;
+use crate::source::inner::decoded_inner;
 use crate::source::value::{Document, Value};
 
 /// How deep `(json)` and its like may be nested: each level is a parse of its own.
@@ -111,10 +111,8 @@ impl<'c, 'd> Context<'c, 'd> {
         let Some((Segment::Inside(inner), rest)) = segments.split_first() else {
             return if segments.is_empty() { self.present(value) } else { None };
         };
-        let decoded = decode_inner(*inner, &value)?;
-        let mut tape = Tape::default();
-        tape.read(&decoded).ok()?;
-        let document = Document { text: &decoded, tape: &tape };
+        let decoded = decoded_inner(*inner, &value)?;
+        let document = Document { text: &decoded.text, tape: &decoded.tape };
         let context = Context { document, captures: &[], reading: self.reading, places: &[], root: 0 };
         context.follow(0, rest).map(Value::into_owned)
     }
@@ -195,13 +193,10 @@ fn follow<'d>(document: Document<'d>, at: u32, segments: &[Segment], loose: bool
         && !is_inside(document, at, *inner)
     {
         let text = document.tape.node(at).and_then(|node| document.value(node));
-        let Some(decoded) = text.filter(|_| inner_left > 0).and_then(|value| decode_inner(*inner, &value)) else { return };
-        let mut tape = Tape::default();
-        if tape.read(&decoded).is_ok() {
-            let mut values = Vec::new();
-            follow(Document { text: &decoded, tape: &tape }, 0, rest, loose, inner_left - 1, &mut values);
-            found.extend(values.into_iter().map(|value| -> Value<'d> { value.into_owned() }));
-        }
+        let Some(decoded) = text.filter(|_| inner_left > 0).and_then(|value| decoded_inner(*inner, &value)) else { return };
+        let mut values = Vec::new();
+        follow(Document { text: &decoded.text, tape: &decoded.tape }, 0, rest, loose, inner_left - 1, &mut values);
+        found.extend(values.into_iter().map(|value| -> Value<'d> { value.into_owned() }));
         return;
     }
     for child in step(document, at, segment, loose) {

@@ -10,14 +10,58 @@ pub mod sections;
 pub mod syslog;
 pub mod xml;
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use evidence::canonical_json::write_string;
 
+use crate::intake::tape::Tape;
 use crate::source::expression::Inner;
 use crate::source::value::Value;
 
-/// Decodes what a text in a record holds.
+/// A text's inside with its tape.
+#[derive(Debug)]
+pub struct Inside {
+    /// JSON.
+    pub text: String,
+    /// Its values.
+    pub tape: Tape,
+}
+
+/// Texts whose inside is remembered: a map names a few places, a dozen times each.
+const REMEMBERED_MAX: usize = 8;
+
+/// A text, how it was decoded, and what it holds.
+type Remembered = (Inner, String, Option<Rc<Inside>>);
+
+/// What a text in a record holds, decoded once although a map asks for it many times.
 #[must_use]
-pub fn decode_inner(inner: Inner, value: &Value<'_>) -> Option<String> {
+pub fn decoded_inner(inner: Inner, value: &Value<'_>) -> Option<Rc<Inside>> {
+    thread_local! {
+        // The same text decoded the same way gives the same, so that remembering changes nothing.
+        static REMEMBERED: RefCell<VecDeque<Remembered>> = RefCell::default();
+    }
+    let text = value.as_text();
+    REMEMBERED.with_borrow_mut(|remembered| {
+        if let Some((_, _, inside)) = remembered.iter().find(|(how, known, _)| *how == inner && *known == text) {
+            return inside.clone();
+        }
+        let inside = decode_inner(inner, value).and_then(|decoded| {
+            let mut tape = Tape::default();
+            tape.read(&decoded).ok()?;
+            Some(Rc::new(Inside { text: decoded, tape }))
+        });
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.pop_front();
+        }
+        remembered.push_back((inner, text.into_owned(), inside.clone()));
+        inside
+    })
+}
+
+/// Decodes what a text in a record holds.
+fn decode_inner(inner: Inner, value: &Value<'_>) -> Option<String> {
     let text = value.as_text();
     match inner {
         // A shipper that parsed it already left an object.

@@ -1,8 +1,10 @@
 //! Reads the times that systems write, into milliseconds since 1970 UTC.
 //!
-//! A time without a zone is UTC. A time without a year is in the year that puts it nearest to when
-//! the record was received.
+//! A time without a zone is UTC. A time without a year is in the latest year that does not put
+//! it more than a week after the record was received.
 
+/// How far ahead of its receipt a record without a year may be.
+const AHEAD_MAX_MS: i64 = 7 * DAY_MS;
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -174,8 +176,9 @@ fn words(text: &str, near: i64) -> Option<i64> {
     match year {
         Some(year) => at(year),
         None => {
+            // Records come late, never from the future but for clocks and zones that are off.
             let this = year_of(near);
-            (this - 1..=this + 1).filter_map(at).min_by_key(|time| (time - near).abs())
+            (this - 1..=this + 1).rev().filter_map(at).find(|time| *time <= near + AHEAD_MAX_MS)
         }
     }
 }
@@ -255,7 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn a_time_without_a_year_is_the_nearest_one() {
+    fn a_time_without_a_year_is_the_latest_that_may_be() {
+        assert_eq!(read("Feb 21 21:54:44", 1_795_651_200_000), Some(1_771_710_884_000)); // received in November 2026
+        assert_eq!(read("Feb 29 00:00:00", 1_772_000_000_000), None); // no such day in either year
         let new_year = 1_704_067_200_000; // 2024-01-01
         assert_eq!(read("Dec 31 23:59:59", new_year + 5_000), Some(new_year - 1_000));
         assert_eq!(read("Jan  1 00:00:00", new_year - 5_000), Some(new_year));

@@ -21,8 +21,9 @@ struct Element {
 /// The document as one JSON object; `None` when it is not well-formed XML.
 #[must_use]
 pub fn decode(text: &str) -> Option<String> {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    if !text.starts_with('<') || !text.ends_with('>') {
+    // Event Viewer writes `- ` before elements that can be folded, and people paste that.
+    let text = text.trim_start_matches('\u{feff}').trim().trim_start_matches(['-', ' ']);
+    if !text.starts_with('<') || !text.ends_with('>') || text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
     let mut reader = Reader::from_str(text);
@@ -81,7 +82,7 @@ fn close(open: &mut [Element], mut ended: Element) -> Option<()> {
     let value = if ended.members.is_empty() {
         Value::String(text.to_owned())
     } else {
-        if !text.is_empty() {
+        if !text.chars().all(|c| c == '-' || c.is_whitespace()) {
             ended.members.insert("#text".into(), Value::String(text.to_owned()));
         }
         Value::Object(ended.members)
