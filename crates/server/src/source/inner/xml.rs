@@ -37,13 +37,13 @@ pub fn decode(text: &str) -> Option<String> {
                 let ended = open.pop()?;
                 close(&mut open, ended)?;
             }
-            Event::Text(piece) => open.last_mut()?.text.push_str(&piece.decode().ok()?),
-            Event::CData(piece) => open.last_mut()?.text.push_str(&piece.decode().ok()?),
+            Event::Text(piece) => open.last_mut()?.text.push_str(&piece),
+            Event::CData(piece) => open.last_mut()?.text.push_str(&piece),
             Event::GeneralRef(reference) => {
-                let name = reference.decode().ok()?;
+                let name: &str = &reference;
                 let resolved = match reference.resolve_char_ref().ok()? {
                     Some(c) => c.to_string(),
-                    None => quick_xml::escape::resolve_predefined_entity(&name)?.to_owned(),
+                    None => quick_xml::escape::resolve_predefined_entity(name)?.to_owned(),
                 };
                 open.last_mut()?.text.push_str(&resolved);
             }
@@ -59,10 +59,10 @@ pub fn decode(text: &str) -> Option<String> {
 
 fn element(start: &BytesStart<'_>) -> Option<Element> {
     // A namespace's prefix says nothing that a map would ask for.
-    let mut element = Element { name: String::from_utf8(start.local_name().as_ref().to_vec()).ok()?, ..Element::default() };
+    let mut element = Element { name: start.local_name().as_ref().to_owned(), ..Element::default() };
     for attribute in start.attributes() {
         let attribute = attribute.ok()?;
-        let name = std::str::from_utf8(attribute.key.as_ref()).ok()?;
+        let name: &str = attribute.key.as_ref();
         if !name.starts_with("xmlns") {
             let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?.into_owned();
             element.members.insert(format!("@{name}"), Value::String(value));
