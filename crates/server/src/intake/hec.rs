@@ -5,10 +5,10 @@
 //! ```
 //!
 //! **What is raw.** If the envelope says nothing but `event`, raw is that member's own bytes, or the
-//! characters of the string (the line the producer logged). If it says anything more (`time`,
-//! `host`, `source`, `sourcetype`, `index`, `fields`, or a member nobody knows), raw is the whole
-//! envelope object, byte for byte: what the envelope tells belongs to the record and must not be
-//! lost. A reader of the record looks inside `event`. A string with a lone surrogate has no
+//! characters of the string: the line the producer logged, without white space around it if it is
+//! JSON. If it says anything more (`time`, `host`, `source`, `sourcetype`, `index`, `fields`, or a
+//! member nobody knows), raw is the whole envelope object, byte for byte: what the envelope tells
+//! belongs to the record and must not be lost. A reader of the record looks inside `event`. A string with a lone surrogate has no
 //! characters: its envelope is kept as well.
 //!
 //! As with Splunk, everything before a mistake is kept and the answer names the first one; unlike
@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use super::gather::{Gather, Gathered, Place};
 use super::json::skip_space;
-use super::limits::EVENTS_MAX;
+use super::limits::{DEPTH_MAX, EVENTS_MAX};
 use super::member::{Member, Span, elements, members};
 use super::shape::ShapeError;
 
@@ -131,7 +131,7 @@ impl Found<'_> {
         let line = u32::try_from(self.number).unwrap_or(u32::MAX).saturating_add(1);
         let text = if said.alone { said.event.text(self.body) } else { None };
         let place = match text {
-            Some(text) => self.gather.own(text.as_bytes(), false, 0, line)?,
+            Some(text) => self.text(text.as_bytes(), line)?,
             None if said.alone && self.body.get(said.event.start) != Some(&b'"') => self.gather.value(said.event, line)?,
             None => self.gather.value(envelope, line)?,
         };
@@ -144,6 +144,19 @@ impl Found<'_> {
         }
         Ok(())
     }
+
+    /// A line as the producer logged it. One that is JSON is a value, as a line of any other body is.
+    fn text(&mut self, text: &[u8], line: u32) -> Result<Place, ShapeError> {
+        match value_of(text) {
+            Some(value) => self.gather.own(value.bytes(text), true, value.depth, line),
+            None => self.gather.own(text, false, 0, line),
+        }
+    }
+}
+
+/// The value that is all of a text, and may be kept as one.
+fn value_of(text: &[u8]) -> Option<Span> {
+    Span::whole(text).filter(|value| value.depth <= DEPTH_MAX)
 }
 
 /// What one envelope says, read in one pass: events may be long.
@@ -200,7 +213,6 @@ fn is_flat(body: &[u8], fields: Span) -> bool {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
-    use crate::intake::limits::{DEPTH_MAX, EVENTS_MAX};
     use proptest::prelude::*;
 
     fn read(body: &str) -> (Vec<String>, Vec<(usize, Mistake)>) {
@@ -215,6 +227,16 @@ mod tests {
         let (raw, mistakes) = read("{\"event\": {\"a\" : 1} }\n{\"event\":\"tab\\t\\\"x\\\"\"}{\"event\":[1]}{\"event\":7}");
         assert_eq!(raw, ["{\"a\" : 1}", "tab\t\"x\"", "[1]", "7"]);
         assert_eq!(mistakes, []);
+    }
+
+    #[test]
+    fn a_text_that_is_json_is_a_value() {
+        let found = decode(&Bytes::from_static(br#"{"event":" {\"id\":7}\n"}{"event":"7 lines"}{"event":"[["}"#)).unwrap();
+        let kept: Vec<_> = found.gathered.decoded.events.iter().map(|event| (event.raw(&found.gathered.bytes), event.json)).collect();
+        assert_eq!(kept, [(br#"{"id":7}"#.as_slice(), true), (b"7 lines".as_slice(), false), (b"[[".as_slice(), false)]);
+        // Deeper than a value may be, it is still a line of text.
+        let deep = "[".repeat(DEPTH_MAX + 1) + &"]".repeat(DEPTH_MAX + 1);
+        assert_eq!(read(&format!("{{\"event\":\"{deep}\"}}")), (vec![deep], vec![]));
     }
 
     #[test]
