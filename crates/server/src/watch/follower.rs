@@ -60,13 +60,22 @@ impl Watch {
         Ok(Arc::new(Self { trail: Arc::clone(trail), clock, states, stop, thread }))
     }
 
-    /// One line for each source, by number.
+    /// One line for each of the first `most` sources, by number.
     #[must_use]
-    pub fn status(&self) -> Vec<Status> {
+    pub fn status(&self, most: usize) -> Vec<Status> {
         let view = self.trail.view();
         let now_ms = self.clock.now_ms();
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        view.state.sources.iter().map(|(number, source)| Status::of(source, states.get(*number), now_ms)).collect()
+        view.state.sources.iter().take(most).map(|(number, source)| Status::of(source, states.get(*number), now_ms)).collect()
+    }
+
+    /// One source.
+    #[must_use]
+    pub fn status_of(&self, name: &str) -> Option<Status> {
+        let view = self.trail.view();
+        let number = view.state.source_number(name)?;
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Status::of(view.state.sources.get(&number)?, states.get(number), self.clock.now_ms()))
     }
 
     /// Entries below this index were looked at.
