@@ -19,6 +19,7 @@
 
 mod answer;
 mod auth;
+mod completeness;
 mod connections;
 mod dispatch;
 mod entry_json;

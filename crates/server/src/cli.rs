@@ -27,6 +27,7 @@ mod restore;
 mod safe_text;
 mod serve;
 mod server;
+mod sources;
 mod tail;
 mod trail_copy;
 mod verify;
@@ -48,6 +49,7 @@ enum Command {
     Init(init::Init),
     Key(key::Key),
     Connection(connection::Connection),
+    Sources(sources::Sources),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -74,6 +76,7 @@ impl Command {
             Self::Init(command) => command.run(out),
             Self::Key(command) => command.run(out),
             Self::Connection(command) => command.run(out),
+            Self::Sources(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

@@ -1,7 +1,7 @@
 //! Indelible: an audit log for identity events that cannot be altered or deleted without being caught.
 //!
 //! Modules stand in the order of an event's way; a later one may import an earlier one, never the
-//! reverse (a test checks it): `access` → `intake` → `log` → `store` → `verify` → `door` → `api` →
+//! reverse (a test checks it): `access` → `intake` → `log` → `store` → `verify` → `watch` → `door` → `api` →
 //! `cli`.
 
 pub mod access;
@@ -14,3 +14,4 @@ pub mod intake;
 pub mod log;
 pub mod store;
 pub mod verify;
+pub mod watch;

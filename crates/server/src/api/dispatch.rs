@@ -20,7 +20,7 @@ use crate::api::query::{NoQuery, query};
 use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
-use crate::api::{connections, events, ingest, keys, metrics, operate, sources, trail, tree};
+use crate::api::{completeness, connections, events, ingest, keys, metrics, operate, sources, trail, tree};
 
 /// The address that connected; the server puts it into every request.
 #[derive(Clone, Copy, Debug)]
@@ -109,8 +109,9 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::GetTrail, _) => asked.nothing().map(|()| trail::get(api)),
         (Endpoint::SetPublic, Some(caller)) => trail::set_public(api, caller, asked).await,
         (Endpoint::RotateKey, Some(caller)) => trail::rotate(api, caller, asked).await,
-        (Endpoint::ListSources, _) => asked.nothing().map(|()| sources::list(api)),
+        (Endpoint::ListSources, _) => sources::list(api, asked).await,
         (Endpoint::SetSource, Some(caller)) => sources::set(api, caller, asked).await,
+        (Endpoint::GetCompleteness, _) => completeness::get(api, asked).await,
         (Endpoint::ListConnections, _) => asked.nothing().and_then(|()| connections::list(api)),
         (Endpoint::GetConnection, _) => connections::get(api, asked).await,
         (Endpoint::SetConnection, Some(caller)) => connections::set(api, caller, asked).await,

@@ -21,6 +21,7 @@ use crate::api::route::{Endpoint, ROUTES};
 use crate::api::state::Api;
 use crate::door::DoorMetrics;
 use crate::log::Log;
+use crate::watch::Status;
 
 /// A route in a label; `None` is a request for none of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +42,69 @@ struct Answered {
     status: u16,
 }
 
+/// Sources that have series of their own: the first ones. Beyond these the page would take longer to
+/// fetch than it is worth.
+const SOURCES_MAX: usize = 1_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSource {
+    source: String,
+}
+
+type SourceGauge = Family<OfSource, Gauge<f64, std::sync::atomic::AtomicU64>>;
+
+/// What is known of each source. Names are acts of this trail, and bounded as such.
+#[derive(Debug, Default)]
+struct SourceGauges {
+    since_last: SourceGauge,
+    rate: SourceGauge,
+    lag: SourceGauge,
+    ahead: SourceGauge,
+    missing: SourceGauge,
+    refused: SourceGauge,
+    silent: SourceGauge,
+    unmapped: SourceGauge,
+}
+
+impl SourceGauges {
+    fn register(&self, registry: &mut Registry) {
+        let all = [
+            ("seconds_since_event", "Time since the source's last event", &self.since_last),
+            ("events_per_hour", "Rate of the hour under way", &self.rate),
+            ("lag_seconds", "Median delay from event to receipt", &self.lag),
+            ("clock_ahead_seconds", "How far the producer's clock is ahead at least", &self.ahead),
+            ("missing", "Producer sequence numbers that did not come", &self.missing),
+            ("refused_last_day", "Refused or lost in the last 24 hours", &self.refused),
+            ("silent", "1 when the source is silent and should not be", &self.silent),
+            ("unmapped_share", "Part of the fields that no mapping covers", &self.unmapped),
+        ];
+        for (name, help, gauge) in all {
+            registry.register(format!("indelible_source_{name}"), help, gauge.clone());
+        }
+    }
+
+    fn show(&self, status: &Status, now_ms: u64) {
+        let source = OfSource { source: status.name.clone() };
+        let set = |gauge: &SourceGauge, value: f64| {
+            gauge.get_or_create(&source).set(value);
+        };
+        if let Some(last_ms) = status.last_ms {
+            set(&self.since_last, now_ms.saturating_sub(last_ms) as f64 / 1000.0);
+        }
+        if let Some(lag) = status.lag {
+            set(&self.lag, lag.median_ms as f64 / 1000.0);
+            set(&self.ahead, lag.ahead_ms as f64 / 1000.0);
+        }
+        if let Some(unmapped) = status.unmapped {
+            set(&self.unmapped, unmapped);
+        }
+        set(&self.rate, status.rate);
+        set(&self.missing, status.missing as f64);
+        set(&self.refused, status.refused as f64);
+        set(&self.silent, f64::from(u8::from(status.silent_since_ms.is_some())));
+    }
+}
+
 /// What the API counts.
 #[derive(Debug)]
 pub struct ApiMetrics {
@@ -55,6 +119,7 @@ pub struct ApiMetrics {
     tree_size: Gauge,
     checkpoint_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     stopped: Gauge,
+    sources: SourceGauges,
 }
 
 impl ApiMetrics {
@@ -70,6 +135,7 @@ impl ApiMetrics {
             tree_size: Gauge::default(),
             checkpoint_age: Gauge::default(),
             stopped: Gauge::default(),
+            sources: SourceGauges::default(),
         };
         let mut registry = Registry::default();
         log.shared().metrics.register(&mut registry);
@@ -88,6 +154,7 @@ impl ApiMetrics {
         registry.register("indelible_tree_size", "Entries below the newest checkpoint", self.tree_size.clone());
         registry.register("indelible_seconds_since_checkpoint", "Age of the newest checkpoint", self.checkpoint_age.clone());
         registry.register("indelible_stopped", "1 when the log takes nothing more", self.stopped.clone());
+        self.sources.register(registry);
     }
 
     /// Counts an answer.
@@ -108,6 +175,9 @@ pub fn page(api: &Api) -> Result<Response, ApiError> {
     metrics.tree_size.set(gauge(view.size));
     metrics.checkpoint_age.set(api.clock.now_ms().saturating_sub(view.received_at) as f64 / 1_000.0);
     metrics.stopped.set(i64::from(log.shared().stopped().is_some()));
+    for status in api.watch.get().map(|watch| watch.status(SOURCES_MAX)).unwrap_or_default() {
+        metrics.sources.show(&status, api.clock.now_ms());
+    }
     let mut page = String::with_capacity(8 << 10);
     encode(&mut page, &metrics.registry).map_err(|_| ApiError::lost_task())?;
     Ok(bytes(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", page))

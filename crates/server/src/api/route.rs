@@ -29,6 +29,7 @@ pub enum Endpoint {
     RotateKey,
     ListSources,
     SetSource,
+    GetCompleteness,
     ListConnections,
     GetConnection,
     SetConnection,
@@ -67,7 +68,7 @@ const ADMIN: Needs = Needs::Key(Scope::Admin);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 24] = [
+pub static ROUTES: [Route; 25] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", Needs::Key(Scope::Ingest)),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -78,6 +79,7 @@ pub static ROUTES: [Route; 24] = [
     route(Endpoint::RotateKey, Method::POST, "/v1/trails/main/rotate", ADMIN),
     route(Endpoint::ListSources, Method::GET, "/v1/sources", READ),
     route(Endpoint::SetSource, Method::PUT, "/v1/sources/{name}", ADMIN),
+    route(Endpoint::GetCompleteness, Method::GET, "/v1/sources/{name}/completeness", READ),
     route(Endpoint::ListConnections, Method::GET, "/v1/connections", ADMIN),
     route(Endpoint::GetConnection, Method::GET, "/v1/connections/{name}", ADMIN),
     route(Endpoint::SetConnection, Method::PUT, "/v1/connections/{name}", ADMIN),

@@ -1,5 +1,8 @@
 //! Sources: listed and described.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -8,10 +11,13 @@ use crate::access::Credential;
 use crate::api::answer::json;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
+use crate::api::instant::format_rfc3339;
 use crate::api::query::{NoQuery, query};
 use crate::api::state::Api;
 use crate::door::why;
 use crate::log::intent::Intent;
+use crate::store::trail::Trail;
+use crate::watch::{Lag, Status, Watch};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -20,6 +26,8 @@ struct Listed<'a> {
     kind: &'a str,
     heartbeat_s: Option<u32>,
     created: u64,
+    /// Null in a process that does not watch.
+    status: Option<StatusJson>,
 }
 
 #[derive(Serialize)]
@@ -27,18 +35,67 @@ struct List<'a> {
     sources: Vec<Listed<'a>>,
 }
 
-/// `GET /v1/sources`: all sources with the index of the act that made each.
-pub fn list(api: &Api) -> Response {
-    let view = api.trail.view();
+/// `GET /v1/sources`: all sources with the index of the act that made each, and what is known of them.
+///
+/// # Errors
+/// A task of ours was lost.
+pub async fn list(api: &Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
+    asked.nothing()?;
+    let watch = api.watch.get().cloned();
+    api.read(move |trail| Ok(list_of(trail, watch.as_deref()))).await
+}
+
+fn list_of(trail: &Trail, watch: Option<&Watch>) -> Response {
+    let view = trail.view();
+    let known = watch.map(|watch| watch.status(usize::MAX)).unwrap_or_default();
+    let known: HashMap<_, _> = known.iter().map(|status| (status.name.as_str(), status)).collect();
     let listed = view.state.sources.iter().map(|(number, source)| Listed {
         number: *number,
         name: &source.name,
         kind: &source.kind,
         heartbeat_s: source.heartbeat_s,
         created: source.index,
+        status: known.get(source.name.as_str()).map(|status| StatusJson::new(status)),
     });
     let sources = listed.collect();
     json(StatusCode::OK, &List { sources })
+}
+
+/// What the watch knows, with times as the API writes them.
+#[derive(Serialize)]
+struct StatusJson {
+    state: &'static str,
+    last_event: Option<String>,
+    last_index: Option<u64>,
+    /// Events an hour.
+    rate: f64,
+    usual: Option<f64>,
+    expected_within_s: Option<u64>,
+    silent_since: Option<String>,
+    lag: Option<Lag>,
+    numbered: bool,
+    missing: u64,
+    refused: u64,
+    unmapped: Option<f64>,
+}
+
+impl StatusJson {
+    fn new(status: &Status) -> Self {
+        Self {
+            state: status.state,
+            last_event: status.last_ms.map(format_rfc3339),
+            last_index: status.last_index,
+            rate: status.rate,
+            usual: status.usual,
+            expected_within_s: status.expected_within_ms.map(|ms| ms / 1000),
+            silent_since: status.silent_since_ms.map(format_rfc3339),
+            lag: status.lag,
+            numbered: status.numbered,
+            missing: status.missing,
+            refused: status.refused,
+            unmapped: status.unmapped,
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Semaphore;
 
@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::door::Admission;
 use crate::intake::SourceName;
 use crate::store::trail::Trail;
+use crate::watch::Watch;
 
 /// The API's state: one for each process, cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,6 +35,7 @@ impl ApiState {
         Self(Arc::new(Api {
             metrics,
             admission,
+            watch: OnceLock::new(),
             rates: Mutex::new(rates),
             memory: Arc::new(Memory { used: AtomicUsize::new(0), limit: limits.bodies_bytes }),
             reads: Arc::new(Semaphore::new(READS_MAX)),
@@ -42,6 +44,13 @@ impl ApiState {
             limits,
             trail,
         }))
+    }
+
+    /// The API shows what `watch` knows of the sources.
+    #[must_use]
+    pub fn watched_by(self, watch: Arc<Watch>) -> Self {
+        let _ = self.0.watch.set(watch);
+        self
     }
 
     /// The way in that the API shares with other doors.
@@ -65,6 +74,8 @@ pub(crate) struct Api {
     pub clock: Clock,
     pub metrics: ApiMetrics,
     pub admission: Arc<Admission>,
+    /// Who follows the sources; none in a process that does not.
+    pub watch: OnceLock<Arc<Watch>>,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
     pub draining: AtomicBool,

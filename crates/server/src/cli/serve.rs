@@ -28,6 +28,7 @@ use crate::door::poll::service::Pollers;
 use crate::door::secret::Secrets;
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
+use crate::watch::{Watch, observe_nothing};
 
 /// Serve a data directory, making it at the first start
 ///
@@ -125,14 +126,16 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
             write!(out, "{}", demo::what_to_try(&url, dir.path(), trail, admin_key.as_deref()))?;
         }
         out.flush()?;
+        let watch = Watch::start(trail, Clock::system(), observe_nothing)?;
         let admission = Arc::new(Admission::new(Arc::clone(trail), Clock::system()));
         let pollers = start_pollers(&admission, dir);
-        let state = ApiState::of(admission, ApiLimits::default());
+        let state = ApiState::of(admission, ApiLimits::default()).watched_by(Arc::clone(&watch));
         let served = api::serve(listener, tls, state, stop).await;
         if let Some((stop, task)) = pollers {
             stop.send_replace(true);
             task.await?;
         }
+        watch.stop();
         Ok(served?)
     })
 }

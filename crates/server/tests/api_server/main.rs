@@ -11,6 +11,7 @@
 
 mod access;
 mod client;
+mod completeness;
 mod connections;
 mod ingest;
 mod keys;

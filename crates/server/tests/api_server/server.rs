@@ -11,6 +11,7 @@ use indelible::log::intent::Intent;
 use indelible::store::media::Media;
 use indelible::store::media::disk::Disk;
 use indelible::store::trail::{Trail, TrailOptions};
+use indelible::watch::{Observe, Watch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tlog::VerifierKey;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub tls: Option<TlsAcceptor>,
     pub media: Option<Arc<dyn Media>>,
     pub segment_leaves: Option<u64>,
+    /// Follow the sources, reading events so.
+    pub observe: Option<Observe>,
 }
 
 impl Server {
@@ -69,7 +72,11 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let state = ApiState::new(Arc::clone(&trail), setup.limits, clock);
+        let state = ApiState::new(Arc::clone(&trail), setup.limits, clock.clone());
+        let state = match setup.observe {
+            Some(observe) => state.watched_by(Watch::start(&trail, clock, observe).unwrap()),
+            None => state,
+        };
         let serving = runtime.spawn(serve(listener, setup.tls, state, async {
             let _ = stopped.await;
         }));

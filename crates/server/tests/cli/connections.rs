@@ -39,3 +39,18 @@ fn connections_are_set_on_a_stopped_directory_too() {
     place.offline(["connection", "remove", "okta-poll"]).ok();
     place.offline(["connection", "remove", "okta-poll"]).refused("okta-poll");
 }
+
+#[test]
+fn sources_are_listed_one_a_line_and_reported_on() {
+    let place = Place::new();
+    let running = place.serve();
+    let event = place.write("event.json", "{\"a\":1}");
+    running.run(["import", "--source", "okta-prod", event.to_str().unwrap()]).ok();
+    let listed = running.run(["sources"]).ok().out;
+    assert!(listed.lines().any(|line| line.starts_with("okta-prod")), "{listed}");
+    assert_eq!(running.run(["sources", "--json"]).ok().json()[0]["name"], json!("okta-prod"));
+    let report = running.run(["sources", "report", "okta-prod", "--from", "2020-01-01T00:00:00Z"]).ok().out;
+    assert!(report.contains("cannot be said") && report.contains("nothing yet"), "{report}");
+    running.run(["sources", "report", "other", "--from", "2020-01-01T00:00:00Z"]).refused("other");
+    running.run(["sources", "report", "okta-prod", "--from", "yesterday"]).refused("--from");
+}

@@ -46,7 +46,8 @@ impl Serving {
     fn kept(&self, key: &str) -> (Vec<String>, Vec<String>) {
         let (mut ids, mut records, mut from) = (Vec::new(), Vec::new(), Some(0));
         while let Some(at) = from {
-            let asked = ureq::get(format!("{}/v1/events?from={at}&limit=500", self.url)).header("Authorization", format!("Bearer {key}")).call();
+            let asked =
+                ureq::get(format!("{}/v1/events?from={at}&limit=500", self.url)).header("Authorization", format!("Bearer {key}")).call();
             let page: serde_json::Value = serde_json::from_str(&asked.unwrap().body_mut().read_to_string().unwrap()).unwrap();
             for entry in page["events"].as_array().unwrap() {
                 let raw = &entry["raw"];
