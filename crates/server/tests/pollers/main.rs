@@ -7,6 +7,7 @@ mod bucket;
 mod cloudtrail;
 mod entra;
 mod github;
+mod killed;
 mod model_log;
 mod okta;
 mod rig;

@@ -51,7 +51,7 @@ impl Place {
     }
 
     fn serve(&self) -> Serving {
-        let media = Arc::new(Disk::new(&self.dir.path().join("trail")).unwrap());
+        let media = Arc::new(Disk::new(self.dir.path().join("trail")).unwrap());
         let trail = Trail::open(media, &TrailOptions::main("/test")).unwrap();
         let admission = Arc::new(Admission::new(Arc::clone(&trail), Clock::system()));
         let (stop, stopped) = watch::channel(false);

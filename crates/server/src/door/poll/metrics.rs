@@ -38,7 +38,8 @@ impl Collector for PollCollector {
                 }
             }
         }
-        let counters: [(&str, &str, fn(&PollStatus) -> u64); 3] = [
+        type Count = fn(&PollStatus) -> u64;
+        let counters: [(&str, &str, Count); 3] = [
             ("indelible_poll_requests", "Requests to the vendor", |status| status.requests),
             ("indelible_poll_events", "Events polled", |status| status.events),
             ("indelible_poll_failures", "Tries that failed", |status| status.failures),
