@@ -4,6 +4,9 @@
 //! request ── body.rs ──► decoded bytes ── shape.rs ──► events and refusals, in input order
 //!            gzip, zstd,                  one value, array,        │
 //!            cap, ratio                   wrapper or lines         └─ record_id.rs, idempotency.rs
+//!
+//! stream ── frames.rs ──► messages ── source_choice.rs ──► the source of each
+//!            RFC 6587, lines            address, certificate_names.rs, syslog_header.rs
 //! ```
 //!
 //! What a door may refuse is listed in [`limits`], and each refusal is counted by [`Refusals`]: at
@@ -13,17 +16,31 @@
 //! never parsed into values and written again, so they cannot change on the way in.
 
 pub mod body;
+pub mod certificate_names;
+pub mod file_places;
+pub mod frames;
+pub mod gathered;
 pub mod idempotency;
 mod json;
 pub mod limits;
 pub mod record_id;
 pub mod refusals;
 pub mod shape;
+pub mod source_choice;
 pub mod source_name;
+pub mod syslog_header;
+pub mod wildcard;
 
 pub use body::{BodyDecoder, BodyError, Encoding};
+pub use certificate_names::certificate_names;
+pub use file_places::{FileId, InvalidPlaces, Place, Places};
+pub use frames::{Frame, Frames, Framing};
+pub use gathered::Gathered;
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
 pub use record_id::{RecordId, record_id};
 pub use refusals::{RefusalRecord, Refusals};
 pub use shape::{Decoded, Media, RawEvent, RefusalCode, Refused, ShapeError, decode};
+pub use source_choice::{InvalidNetwork, Network, Sender, SourceChoice, SourceRule};
 pub use source_name::{InvalidSourceName, SourceName};
+pub use syslog_header::SyslogHeader;
+pub use wildcard::Wildcard;

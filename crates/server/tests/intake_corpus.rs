@@ -40,6 +40,10 @@ fn the_whole_corpus_keeps_the_properties() {
     corpus("intake_shape").iter().for_each(|file| properties::shape(file));
     corpus("intake_body").iter().for_each(|file| properties::body(file));
     corpus("intake_record_id").iter().for_each(|file| properties::id(file));
+    corpus("intake_frames").iter().for_each(|file| properties::frames(file));
+    corpus("intake_syslog_header").iter().for_each(|file| properties::syslog_header(file));
+    corpus("intake_file_places").iter().for_each(|file| properties::file_places(file));
+    corpus("intake_certificate").iter().for_each(|file| properties::certificate(file));
 }
 
 proptest! {
@@ -58,5 +62,25 @@ proptest! {
     #[test]
     fn any_small_change_to_a_record_keeps_the_properties(file in changed("intake_record_id")) {
         properties::id(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_stream_keeps_the_properties(file in changed("intake_frames")) {
+        properties::frames(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_syslog_head_keeps_the_properties(file in changed("intake_syslog_header")) {
+        properties::syslog_header(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_certificate_keeps_the_properties(file in changed("intake_certificate")) {
+        properties::certificate(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_places_keeps_the_properties(file in changed("intake_file_places")) {
+        properties::file_places(&file);
     }
 }
