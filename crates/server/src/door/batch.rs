@@ -12,6 +12,7 @@ use crate::door::{By, Source};
 use crate::intake::{Decoded, IdempotencyKey, RawEvent, record_id};
 use crate::log::batch::{BatchBuilder, HeadedBlock, NewEntry};
 use crate::log::cursors::Cursor;
+use crate::log::sequencer::Wholeness;
 use crate::log::window::{IdMark, IdOrigin};
 use crate::store::trail::Trail;
 
@@ -33,6 +34,10 @@ pub struct Batch {
     pub told: Vec<Told>,
     /// Cursors that move over these events, committed with them.
     pub cursors: Vec<Cursor>,
+    /// Name in the sender's certificate.
+    pub subject: Option<String>,
+    /// Whether the batch may be kept in parts.
+    pub wholeness: Wholeness,
 }
 
 /// What is known of one event from outside its bytes, or by its kind.
@@ -48,7 +53,7 @@ impl Batch {
     /// A batch of which nothing is known but where it comes from.
     #[must_use]
     pub fn new(by: By, peer: Option<IpAddr>) -> Self {
-        Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new() }
+        Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new(), subject: None, wholeness: Wholeness::InParts }
     }
 
     /// Cuts, hashes and compresses the events of `body`.
@@ -90,7 +95,8 @@ impl Batch {
             By::Key(id) => Some(id.to_string()),
             By::Connection(_) | By::Local => None,
         };
-        for (name, value) in [("key", key), ("peer", self.peer.map(|peer| peer.to_string()))] {
+        let peer = self.peer.map(|peer| peer.to_string());
+        for (name, value) in [("key", key), ("peer", peer), ("subject", self.subject.clone())] {
             let Some(value) = value else { continue };
             if !end.is_empty() {
                 end.push(b',');
@@ -158,14 +164,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn people_written_by_hand_are_the_canonical_ones(id in "[^\u{0}]{1,40}", with_key: bool, peer in prop::option::of(any::<bool>())) {
+        fn people_written_by_hand_are_the_canonical_ones(id in "[^\u{0}]{1,40}", with_key: bool, peer in prop::option::of(any::<bool>()), subject in prop::option::of("[a-z\"]{1,9}")) {
             let peer: Option<IpAddr> = peer.map(|v6| if v6 { "2001:db8::1".parse().unwrap() } else { "192.0.2.7".parse().unwrap() });
             let by = if with_key { By::Key(KeyId(7)) } else { By::Connection("okta".into()) };
-            let batch = Batch::new(by, peer);
+            let batch = Batch { subject: subject.clone(), ..Batch::new(by, peer) };
             let mut people = Vec::new();
             write_people(Some(&id), &batch.people_end(), &mut people);
             let key = with_key.then(|| KeyId(7).to_string());
-            let expected = People { id: Some(id), peer: peer.map(|peer| peer.to_string()), key };
+            let expected = People { id: Some(id), peer: peer.map(|peer| peer.to_string()), key, subject };
             prop_assert_eq!(&people, &expected.to_bytes());
             write_people(None, &batch.people_end(), &mut people);
             prop_assert_eq!(people, People { id: None, ..expected }.to_bytes());
