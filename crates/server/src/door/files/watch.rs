@@ -77,6 +77,10 @@ enum After {
     Done(Done),
 }
 
+/// Files kept open at once when nothing is left to be read of them. An open file is read to its end
+/// although its name goes; most processes may have 1,024 files open.
+const IDLE_OPEN_MAX: usize = 64;
+
 type Read = Option<(Gathered, After)>;
 
 struct Tracked {
@@ -162,11 +166,15 @@ impl<F: Folder> Watch<F> {
         }
     }
 
-    /// Old files first, so that what was written before a rotation is kept before what came after
-    /// it; then each in turn, so that none waits for another.
+    /// First a file that is held in memory as a whole, so that there is one at a time; then old files,
+    /// so that what was written before a rotation is kept before what came after it; then each in
+    /// turn, so that none waits for another.
     fn order(&self) -> Vec<usize> {
-        let old = |nth: &usize| self.tracked.get(*nth).is_some_and(|tracked| tracked.place.renamed || tracked.live.is_none());
-        let (mut order, others): (Vec<usize>, Vec<usize>) = (0..self.tracked.len()).partition(old);
+        let is = |nth: &usize, what: fn(&Tracked) -> bool| self.tracked.get(*nth).is_some_and(what);
+        let (mut order, others): (Vec<usize>, Vec<usize>) = (0..self.tracked.len()).partition(|nth| is(nth, |file| file.whole.is_some()));
+        let old = |file: &Tracked| file.place.renamed || file.live.is_none();
+        let (old, others): (Vec<usize>, Vec<usize>) = others.into_iter().partition(|nth| is(nth, old));
+        order.extend(old);
         let turn = self.turn.checked_rem(others.len()).unwrap_or(0);
         order.extend(others.iter().cycle().skip(turn).take(others.len()));
         order

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use super::{Rest, Tracked, Watch, mark};
+use super::{IDLE_OPEN_MAX, Rest, Tracked, Watch, mark};
 use crate::door::files::content::{is_gzip, is_other_compression};
 use crate::door::files::folder::{Folder, Seen};
 use crate::door::files::reader::Lines;
@@ -26,12 +26,21 @@ impl<F: Folder> Watch<F> {
             self.find_place(seen, now_ms);
         }
         self.count_unread(&unread);
+        self.close_idle();
         let gone_ms = self.rules.gone_ms;
         self.tracked.retain(|tracked| {
             let waits = tracked.place.is_begun() && now_ms.saturating_sub(tracked.place.seen_ms) <= gone_ms;
             tracked.live.is_some() || tracked.lines.is_some() || waits
         });
         Ok(())
+    }
+
+    /// Closes files of which nothing is left, those that were quiet longest, past a few.
+    fn close_idle(&mut self) {
+        let idle = |tracked: &&mut Tracked| tracked.lines.is_some() && tracked.rest == Rest::Nothing && tracked.live.is_some();
+        let mut open: Vec<&mut Tracked> = self.tracked.iter_mut().filter(idle).collect();
+        open.sort_by_key(|tracked| std::cmp::Reverse(tracked.live.as_ref().map_or(0, |seen| seen.modified_ms)));
+        open.into_iter().skip(IDLE_OPEN_MAX).for_each(|tracked| tracked.lines = None);
     }
 
     fn note_changes(&mut self, seen: &[Seen], now_ms: u64) {

@@ -281,3 +281,33 @@ fn fewer_events_can_be_asked_for_and_none_is_skipped() {
     following.read();
     assert_eq!(following.log, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
 }
+
+#[test]
+fn few_files_stay_open_and_one_that_was_closed_is_read_on() {
+    let mut following = Following::plain();
+    for number in 0..100 {
+        following.fake.wait(1);
+        following.fake.append(&format!("{number}.log"), format!("{number}\n"));
+    }
+    assert_eq!(following.read().len(), 100);
+    assert_eq!(following.read(), [""; 0]);
+    assert_eq!(following.watch.tracked.iter().filter(|tracked| tracked.lines.is_some()).count(), IDLE_OPEN_MAX);
+    following.fake.append("0.log", "more\n");
+    assert_eq!(following.read(), ["more"]);
+}
+
+#[test]
+fn one_whole_file_at_a_time_is_held_in_memory() {
+    let mut following = Following::plain();
+    for name in ["a.json", "b.json"] {
+        following.fake.append(name, "{\"Records\":[1,2,3,4]}");
+    }
+    following.fake.wait(5_000);
+    following.watch.look(following.fake.now_ms()).unwrap();
+    for _ in 0..4 {
+        let portion = following.watch.next(following.fake.now_ms(), 2).unwrap();
+        assert!(following.watch.tracked.iter().filter(|tracked| tracked.whole.is_some()).count() == 1);
+        following.commit(portion);
+    }
+    assert_eq!(following.log.join(""), "12341234");
+}
