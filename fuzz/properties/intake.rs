@@ -6,7 +6,11 @@
 mod accounted;
 
 use bytes::Bytes;
+use indelible::intake::certificate_names::common_name;
 use indelible::intake::limits::{BodyLimits, DEPTH_MAX, EVENT_BYTES_MAX};
+use indelible::intake::{
+    BodyDecoder, Encoding, Frame, Frames, Framing, Media, Places, RawEvent, Refused, SyslogHeader, certificate_names, decode, record_id,
+};
 use indelible::intake::{BodyDecoder, Encoding, Gathered, Media, RawEvent, Refused, bulk, decode, hec, otlp, pubsub, record_id, wrapper};
 use serde_json::Value;
 
@@ -140,5 +144,62 @@ pub fn wrapped(body: &[u8]) {
     if let Ok(pushed) = pubsub::decode(&body) {
         gathered(&pushed.gathered);
         assert_eq!(pushed.gathered.decoded.events.len() + pushed.gathered.decoded.refused.len(), 1);
+    }
+}
+
+/// A stream gives the same frames in one piece and in many, and every byte of it is in a frame or is
+/// framing. The first byte chooses the framing and the size of the pieces.
+pub fn frames(data: &[u8]) {
+    let Some((&choice, stream)) = data.split_first() else {
+        return;
+    };
+    let framing = if choice % 2 == 0 { Framing::Syslog } else { Framing::Lines };
+    let read = |piece: usize| {
+        let (mut found, mut frames) = (Vec::new(), Frames::new(framing, 0));
+        let mut each = |frame: Frame<'_>| found.push((frame.raw.to_vec(), frame.truncated, frame.end, frame.whole));
+        for piece in stream.chunks(piece) {
+            frames.push(piece, &mut each);
+            assert!(frames.held_bytes() <= EVENT_BYTES_MAX);
+        }
+        frames.finish(&mut each);
+        found
+    };
+    let whole = read(stream.len().max(1));
+    assert_eq!(whole, read(usize::from(choice / 2) + 1));
+    let mut from = 0;
+    for (raw, truncated, end, _) in &whole {
+        let end = *end as usize;
+        assert!(!raw.is_empty() && raw.len() <= EVENT_BYTES_MAX);
+        if truncated.is_none() {
+            let window = &stream[from..end];
+            let at = window.windows(raw.len()).position(|piece| piece == raw).unwrap();
+            let framing = |byte: &u8| matches!(byte, b'\r' | b'\n' | b'\0' | b' ' | b'0'..=b'9');
+            assert!(window[..at].iter().all(framing) && window[at + raw.len()..].iter().all(framing));
+        }
+        from = end;
+    }
+    assert!(stream[from..].iter().all(|byte| matches!(byte, b'\r' | b'\n' | b'\0')));
+}
+
+/// What a message says of where it comes from are words of its head.
+pub fn syslog_header(message: &[u8]) {
+    let header = SyslogHeader::read(message);
+    for name in [header.host, header.app].into_iter().flatten() {
+        assert!(!name.is_empty() && !name.contains(&b' '));
+        assert!(message.windows(name.len()).take(512).any(|piece| piece == name));
+    }
+}
+
+/// Any bytes are a certificate with a few short names, or none.
+pub fn certificate(der: &[u8]) {
+    let names = certificate_names(der);
+    assert!(names.len() <= 16 && names.iter().all(|name| (1..=255).contains(&name.len())));
+    let _ = common_name(der);
+}
+
+/// Any bytes are refused or are exactly what would be written again.
+pub fn file_places(bytes: &[u8]) {
+    if let Ok(places) = Places::decode(bytes) {
+        assert_eq!(places.encode(), bytes);
     }
 }

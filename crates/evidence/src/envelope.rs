@@ -52,6 +52,8 @@ pub struct People {
     pub peer: Option<String>,
     /// Id of the API key it came in with.
     pub key: Option<String>,
+    /// Name in the certificate of whoever sent it.
+    pub subject: Option<String>,
 }
 
 /// Why part 0 is not an envelope.
@@ -201,7 +203,7 @@ impl People {
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
         let mut first = true;
-        for (name, value) in [("id", &self.id), ("key", &self.key), ("peer", &self.peer)] {
+        for (name, value) in [("id", &self.id), ("key", &self.key), ("peer", &self.peer), ("subject", &self.subject)] {
             let Some(value) = value else { continue };
             if !first {
                 out.push(b',');
@@ -227,6 +229,7 @@ impl People {
                 "id" => &mut people.id,
                 "key" => &mut people.key,
                 "peer" => &mut people.peer,
+                "subject" => &mut people.subject,
                 _ => continue,
             };
             let Value::String(text) = value else {
@@ -252,7 +255,7 @@ mod tests {
     fn the_envelope_has_these_bytes() {
         assert_eq!(Facts::new("test", "http").to_bytes(), br#"{"cut":1,"door":"http","map":0,"source":"test","v":1}"#);
         assert_eq!(People::default().to_bytes(), b"{}");
-        let people = People { id: Some("e-0".into()), peer: Some("::1".into()), key: Some("k_1".into()) };
+        let people = People { id: Some("e-0".into()), peer: Some("::1".into()), key: Some("k_1".into()), subject: Some("web-1".into()) };
         assert_eq!(people.to_bytes(), br#"{"id":"e-0","key":"k_1","peer":"::1"}"#);
     }
 
@@ -278,8 +281,8 @@ mod tests {
         }
 
         #[test]
-        fn people_are_canonical_and_read_back(id in text(), peer in text(), key in text()) {
-            let people = People { id, peer, key };
+        fn people_are_canonical_and_read_back(id in text(), peer in text(), key in text(), subject in text()) {
+            let people = People { id, peer, key, subject };
             prop_assert_eq!(People::parse(&people.to_bytes()).unwrap(), people);
         }
     }

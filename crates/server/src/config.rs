@@ -4,10 +4,14 @@
 //! so that it cannot change without leaving a trace. Here stands only what one machine needs to
 //! start: where its data lies and where it listens.
 
+mod doors;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub use doors::{ClientCertificate, DirectoryConfig, DoorConfig, DoorKind, DoorPlace, DoorTable, DoorTls, PickTable};
 
 /// Where data lies when nobody says.
 pub const DATA_DEFAULT: &str = "./indelible-data";
@@ -47,6 +51,9 @@ pub struct Settings {
     pub not_before: Option<PathBuf>,
     /// Directory of kinds of sources, beside those built in.
     pub sources: Option<PathBuf>,
+    /// Doors beside HTTP.
+    #[serde(default, rename = "door")]
+    pub doors: Vec<DoorTable>,
 }
 
 /// Settings that fit together.
@@ -64,6 +71,8 @@ pub struct Config {
     pub not_before: Option<PathBuf>,
     /// Directory of kinds of sources, beside those built in.
     pub sources: Option<PathBuf>,
+    /// Doors beside HTTP.
+    pub doors: Vec<DoorConfig>,
 }
 
 /// PEM files for TLS.
@@ -106,6 +115,25 @@ pub enum ConfigError {
         /// The address asked for.
         listen: SocketAddr,
     },
+    /// Other machines would read events off the wire, or send forged ones.
+    #[error(
+        "refused to open {kind} on {address}: events would cross the network in the clear and anybody could send some; \
+         use syslog-tls, or --insecure when the network in front of it is trusted"
+    )]
+    ExposedDoor {
+        /// What was to come in.
+        kind: DoorKind,
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// A door whose settings do not fit together.
+    #[error("a door of the kind {kind} cannot be opened like this: {why}")]
+    Door {
+        /// What was to come in.
+        kind: DoorKind,
+        /// What is wrong, and what to do.
+        why: String,
+    },
 }
 
 impl Settings {
@@ -130,6 +158,7 @@ impl Settings {
             log_format: self.log_format.or(file.log_format),
             not_before: self.not_before.or(file.not_before),
             sources: self.sources.or(file.sources),
+            doors: self.doors.into_iter().chain(file.doors).collect(),
         }
     }
 
@@ -147,7 +176,10 @@ impl Settings {
         if !listen.ip().is_loopback() && tls.is_none() && !self.insecure.unwrap_or(false) {
             return Err(ConfigError::Exposed { listen });
         }
+        let insecure = self.insecure.unwrap_or(false);
+        let doors = self.doors.into_iter().map(|door| door.settle(tls.as_ref(), insecure)).collect::<Result<_, _>>()?;
         Ok(Config {
+            doors,
             data: self.data.unwrap_or_else(|| data_default.into()),
             listen,
             tls,

@@ -17,10 +17,14 @@
 mod batch;
 mod by;
 mod counts;
+pub mod files;
 mod metrics;
+pub mod open;
 pub mod poll;
 pub mod secret;
+pub mod socket;
 mod sources;
+mod stop;
 mod tally;
 mod understanding;
 
@@ -175,7 +179,7 @@ impl Admission {
     where
         B: AsRef<[u8]> + Send + 'static,
     {
-        let bytes = body.as_ref().len();
+        let (bytes, wholeness) = (body.as_ref().len(), batch.wholeness);
         let origin = &self.with_kind(origin, body.as_ref(), &decoded);
         let (decoded, cursors, blocks) = if decoded.events.is_empty() {
             (decoded, batch.cursors, Vec::new())
@@ -186,7 +190,7 @@ impl Admission {
         let committed = if blocks.is_empty() && cursors.is_empty() {
             self.nothing_appended()
         } else {
-            self.trail.log().append_moving(blocks, cursors).await?
+            self.trail.log().append_as(blocks, cursors, wholeness).await?
         };
         Ok(self.counted(origin, bytes, decoded, committed))
     }
@@ -212,7 +216,7 @@ impl Admission {
         let committed = if blocks.is_empty() && batch.cursors.is_empty() {
             self.nothing_appended()
         } else {
-            self.trail.log().append_moving_blocking(blocks, batch.cursors)?
+            self.trail.log().append_as_blocking(blocks, batch.cursors, batch.wholeness)?
         };
         Ok(self.counted(origin, body.len(), decoded, committed))
     }

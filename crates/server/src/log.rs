@@ -35,7 +35,7 @@ use crate::log::core::Core;
 use crate::log::cursors::Cursor;
 use crate::log::draft::Draft;
 use crate::log::intent::{ActError, Intent};
-use crate::log::sequencer::{ActRequest, Acted, AppendError, Committed, Control, Sequencer, Submission};
+use crate::log::sequencer::{ActRequest, Acted, AppendError, Committed, Control, Sequencer, Submission, Wholeness};
 use crate::log::shared::{Shared, View};
 use crate::log::signer::Signer;
 use crate::log::store::Store;
@@ -142,7 +142,15 @@ impl Log {
     /// # Errors
     /// [`AppendError`] says whether to retry.
     pub async fn append_moving(&self, blocks: Vec<HeadedBlock>, cursors: Vec<Cursor>) -> Result<Committed, AppendError> {
-        let reply = self.submit(blocks, cursors)?;
+        self.append_as(blocks, cursors, Wholeness::InParts).await
+    }
+
+    /// [`Log::append_moving`] that says whether the events may be kept in parts.
+    ///
+    /// # Errors
+    /// [`AppendError`] says whether to retry; [`AppendError::Split`] with how much.
+    pub async fn append_as(&self, blocks: Vec<HeadedBlock>, cursors: Vec<Cursor>, wholeness: Wholeness) -> Result<Committed, AppendError> {
+        let reply = self.submit(blocks, cursors, wholeness)?;
         reply.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
@@ -159,7 +167,20 @@ impl Log {
     /// # Errors
     /// [`AppendError`] says whether to retry.
     pub fn append_moving_blocking(&self, blocks: Vec<HeadedBlock>, cursors: Vec<Cursor>) -> Result<Committed, AppendError> {
-        let reply = self.submit(blocks, cursors)?;
+        self.append_as_blocking(blocks, cursors, Wholeness::InParts)
+    }
+
+    /// [`Log::append_as`] for threads that may block.
+    ///
+    /// # Errors
+    /// As [`Log::append_as`].
+    pub fn append_as_blocking(
+        &self,
+        blocks: Vec<HeadedBlock>,
+        cursors: Vec<Cursor>,
+        wholeness: Wholeness,
+    ) -> Result<Committed, AppendError> {
+        let reply = self.submit(blocks, cursors, wholeness)?;
         reply.blocking_recv().unwrap_or_else(|_| Err(self.gone()))
     }
 
@@ -173,12 +194,13 @@ impl Log {
         &self,
         blocks: Vec<HeadedBlock>,
         cursors: Vec<Cursor>,
+        wholeness: Wholeness,
     ) -> Result<oneshot::Receiver<Result<Committed, AppendError>>, AppendError> {
         if self.shared.stopped().is_some() {
             return Err(self.gone());
         }
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { blocks, cursors, reply };
+        let submission = Submission { blocks, cursors, wholeness, reply };
         let bytes = submission.bytes();
         if !self.shared.enter_queue(bytes) {
             return Err(AppendError::Busy);

@@ -9,7 +9,7 @@ use evidence::leaf::Kind;
 use indelible::log::batch::{BatchBuilder, HeadedBlock, NewEntry};
 use indelible::log::cursors::{CURSOR_BYTES_MAX, Cursor};
 use indelible::log::intent::Intent;
-use indelible::log::sequencer::{AppendError, Outcome};
+use indelible::log::sequencer::{AppendError, Outcome, Wholeness};
 use indelible::log::window::IdOrigin;
 use indelible::store::media::SimMedia;
 use indelible::store::seal::SealPolicy;
@@ -117,4 +117,27 @@ fn events_beside_a_cursor_that_is_too_long_are_not_kept() {
     assert!(matches!(refused, AppendError::Cursor(_)), "{refused}");
     trail.log().record_blocking(b"{}").unwrap();
     assert_eq!((trail.view().size, cursor(&trail)), (size + 1, None));
+}
+
+#[test]
+fn what_is_to_be_kept_whole_never_crosses_the_end_of_a_segment() {
+    let media = SimMedia::new(5);
+    let trail = open(&media);
+    let filling: Vec<_> = (trail.view().size..250).map(|n| format!("{n}")).collect();
+    trail.log().append_blocking(events(&trail, &filling)).unwrap();
+    let texts: Vec<_> = (0..10).map(|n| format!("whole {n}")).collect();
+    let moved = |cursor: &str| vec![Cursor { name: "files".into(), value: cursor.into() }];
+    let whole = |texts: &[String], cursor| trail.log().append_as_blocking(events(&trail, texts), moved(cursor), Wholeness::Whole);
+    let AppendError::Split { room } = whole(&texts, "all").unwrap_err() else { panic!("it was not refused") };
+    assert_eq!((room, trail.view().size, trail.log().cursor("files")), (6, 250, None), "nothing is kept of it");
+    whole(&texts[..room], "six").unwrap();
+    whole(&texts[room..], "ten").unwrap();
+    assert_eq!((trail.view().size, trail.log().cursor("files").as_deref()), (260, Some(&b"ten"[..])));
+    // In parts it goes over the end of a segment, as ever.
+    let many: Vec<_> = (0..300).map(|n| format!("parts {n}")).collect();
+    assert_eq!(trail.log().append_blocking(events(&trail, &many)).unwrap().outcomes.len(), 300);
+    let AppendError::Split { room } = whole(&(0..600).map(|n| format!("far {n}")).collect::<Vec<_>>(), "far").unwrap_err() else {
+        panic!("it was not refused")
+    };
+    assert_eq!(room, 768 - 560);
 }

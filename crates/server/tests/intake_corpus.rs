@@ -44,6 +44,10 @@ fn the_whole_corpus_keeps_the_properties() {
     corpus("intake_bulk").iter().for_each(|file| properties::bulk_items(file));
     corpus("intake_otlp").iter().for_each(|file| properties::otlp_logs(file));
     corpus("intake_wrapped").iter().for_each(|file| properties::wrapped(file));
+    corpus("intake_frames").iter().for_each(|file| properties::frames(file));
+    corpus("intake_syslog_header").iter().for_each(|file| properties::syslog_header(file));
+    corpus("intake_file_places").iter().for_each(|file| properties::file_places(file));
+    corpus("intake_certificate").iter().for_each(|file| properties::certificate(file));
 }
 
 proptest! {
@@ -82,5 +86,25 @@ proptest! {
     #[test]
     fn any_small_change_to_a_wrapper_keeps_the_properties(file in changed("intake_wrapped")) {
         properties::wrapped(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_stream_keeps_the_properties(file in changed("intake_frames")) {
+        properties::frames(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_syslog_head_keeps_the_properties(file in changed("intake_syslog_header")) {
+        properties::syslog_header(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_a_certificate_keeps_the_properties(file in changed("intake_certificate")) {
+        properties::certificate(&file);
+    }
+
+    #[test]
+    fn any_small_change_to_places_keeps_the_properties(file in changed("intake_file_places")) {
+        properties::file_places(&file);
     }
 }

@@ -124,7 +124,8 @@ impl From<AppendError> for ApiError {
     fn from(why: AppendError) -> Self {
         let message = why.to_string();
         match why {
-            AppendError::Busy => Self::later("busy", message, 1),
+            // No request asks to be kept whole: it would be as good as busy.
+            AppendError::Busy | AppendError::Split { .. } => Self::later("busy", message, 1),
             AppendError::NoSpace => Self::new(StatusCode::INSUFFICIENT_STORAGE, "no_space", message),
             AppendError::Cursor(_) => Self::bad_request("cursor_invalid", message),
             AppendError::Stopped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message),

@@ -22,11 +22,13 @@ use crate::cli::init::first_admin_key;
 use crate::cli::server::read_named;
 use crate::cli::source::catalog;
 use crate::clock::Clock;
-use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, LogFormat, Settings};
+use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, DoorKind, DoorTable, LogFormat, Settings};
 use crate::door::Admission;
+use crate::door::open::{Doors, OpenDoor};
 use crate::door::poll::http::Client;
 use crate::door::poll::service::Pollers;
 use crate::door::secret::Secrets;
+use crate::door::socket::limits::SocketLimits;
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
 use crate::watch::{Observe, Watch};
@@ -61,6 +63,27 @@ pub struct Serve {
     /// Load a small incident to look at, into a directory of its own
     #[arg(long)]
     demo: bool,
+    /// Take syslog over UDP: ADDRESS or ADDRESS=SOURCE. Lossy: datagrams that find no room are counted, not kept
+    #[arg(long, value_name = "ADDRESS[=SOURCE]")]
+    syslog_udp: Vec<String>,
+    /// Take syslog over TCP, octet-counted or in lines: ADDRESS or ADDRESS=SOURCE
+    #[arg(long, value_name = "ADDRESS[=SOURCE]")]
+    syslog_tcp: Vec<String>,
+    /// Take syslog over TLS, with --tls-cert and --tls-key: ADDRESS or ADDRESS=SOURCE
+    #[arg(long, value_name = "ADDRESS[=SOURCE]")]
+    syslog_tls: Vec<String>,
+    /// PEM file of the authorities that sign certificates of syslog clients, which then need one
+    #[arg(long, value_name = "FILE")]
+    syslog_client_ca: Option<PathBuf>,
+    /// Take syslog datagrams on a UNIX socket: PATH or PATH=SOURCE
+    #[arg(long, value_name = "PATH[=SOURCE]")]
+    syslog_unix: Vec<String>,
+    /// Take the lines of Vault's audit device over TCP or on a UNIX socket: ADDRESS or ADDRESS=SOURCE
+    #[arg(long, value_name = "ADDRESS[=SOURCE]")]
+    vault_socket: Vec<String>,
+    /// Follow the files of a directory over rotation and restarts
+    #[arg(long, value_name = "DIR:SOURCE")]
+    watch: Vec<String>,
     /// A checkpoint that the trail must not be behind: refuses a directory that was rolled back
     #[arg(long, value_name = "FILE")]
     not_before: Option<PathBuf>,
@@ -89,7 +112,9 @@ impl Serve {
 
     fn config(self) -> Result<Config, Failure> {
         let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        let doors = self.doors();
         let flags = Settings {
+            doors,
             data: self.data,
             listen: self.listen,
             tls_cert: self.tls_cert,
@@ -100,6 +125,26 @@ impl Serve {
             sources: self.sources,
         };
         Ok(flags.or(file).settle(if self.demo { DEMO_DATA_DEFAULT } else { DATA_DEFAULT })?)
+    }
+}
+
+impl Serve {
+    /// Doors that flags ask for.
+    fn doors(&self) -> Vec<DoorTable> {
+        let listening = [
+            (DoorKind::SyslogUdp, &self.syslog_udp),
+            (DoorKind::SyslogTcp, &self.syslog_tcp),
+            (DoorKind::SyslogTls, &self.syslog_tls),
+            (DoorKind::SyslogUnix, &self.syslog_unix),
+        ];
+        let mut doors: Vec<DoorTable> =
+            listening.into_iter().flat_map(|(kind, flags)| flags.iter().map(move |flag| DoorTable::listening(kind, flag))).collect();
+        for door in doors.iter_mut().filter(|door| door.kind == DoorKind::SyslogTls) {
+            door.client_ca.clone_from(&self.syslog_client_ca);
+        }
+        doors.extend(self.vault_socket.iter().map(|flag| DoorTable::vault(flag)));
+        doors.extend(self.watch.iter().map(|flag| DoorTable::watching(flag)));
+        doors
     }
 }
 
@@ -128,12 +173,13 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         let listener = TcpListener::bind(config.listen).await.map_err(Failure::at(format!("cannot listen on {}", config.listen)))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr()?);
-        announce(&url, dir, trail, admin_key.as_deref(), out)?;
+        let admission = Arc::new(Admission::knowing(Arc::clone(trail), Clock::system(), Arc::clone(&catalog)));
+        let doors = Doors::open(&config.doors, &admission, SocketLimits::default()).await?;
+        announce(&url, &doors.open, dir, trail, admin_key.as_deref(), out)?;
         if demo {
             write!(out, "{}", demo::what_to_try(&url, dir.path(), trail, admin_key.as_deref()))?;
         }
         out.flush()?;
-        let admission = Arc::new(Admission::knowing(Arc::clone(trail), Clock::system(), Arc::clone(&catalog)));
         let pollers = start_pollers(&admission, dir);
         let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
         let watch = Watch::start(trail, Clock::system(), Observe::by(catalog))?;
@@ -143,6 +189,7 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
             stop.send_replace(true);
             task.await?;
         }
+        doors.close().await;
         watch.stop();
         Ok(served?)
     })
@@ -164,9 +211,19 @@ fn start_pollers(admission: &Arc<Admission>, dir: &DataDir) -> Option<(watch::Se
 }
 
 /// What a person needs at each start; the admin key at the first alone.
-fn announce(url: &str, dir: &DataDir, trail: &Trail, admin_key: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
+fn announce(
+    url: &str,
+    doors: &[OpenDoor],
+    dir: &DataDir,
+    trail: &Trail,
+    admin_key: Option<&str>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let view = trail.view();
     writeln!(out, "listening   {url}")?;
+    for door in doors {
+        writeln!(out, "door        {door}")?;
+    }
     if let Some(admin_key) = admin_key {
         let key_file = dir.path().join(trail_dir(&trail.log().shared().trail)).join(SIGNING_KEY);
         writeln!(out, "key file    {}  (keep a copy offline: docs/OPERATE.md, 'A lost signing key')", key_file.display())?;

@@ -12,6 +12,7 @@ use crate::door::{By, Source};
 use crate::intake::{Decoded, IdempotencyKey, RawEvent, record_id};
 use crate::log::batch::{BatchBuilder, HeadedBlock, NewEntry};
 use crate::log::cursors::Cursor;
+use crate::log::sequencer::Wholeness;
 use crate::log::window::{IdMark, IdOrigin};
 use crate::store::trail::Trail;
 
@@ -35,6 +36,10 @@ pub struct Batch {
     pub cursors: Vec<Cursor>,
     /// Version of the map of the source's kind, 0 when the kind is not known. The way in fills it.
     pub map: u32,
+    /// Name in the sender's certificate.
+    pub subject: Option<String>,
+    /// Whether the batch may be kept in parts.
+    pub wholeness: Wholeness,
 }
 
 /// What is known of one event from outside its bytes, or by its kind.
@@ -50,7 +55,7 @@ impl Batch {
     /// A batch of which nothing is known but where it comes from.
     #[must_use]
     pub fn new(by: By, peer: Option<IpAddr>) -> Self {
-        Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new(), map: 0 }
+        Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new(), map: 0, subject: None, wholeness: Wholeness::InParts }
     }
 
     /// Cuts, hashes and compresses the events of `body`.
@@ -92,7 +97,8 @@ impl Batch {
             By::Key(id) => Some(id.to_string()),
             By::Connection(_) | By::Local => None,
         };
-        for (name, value) in [("key", key), ("peer", self.peer.map(|peer| peer.to_string()))] {
+        let peer = self.peer.map(|peer| peer.to_string());
+        for (name, value) in [("key", key), ("peer", peer), ("subject", self.subject.clone())] {
             let Some(value) = value else { continue };
             if !end.is_empty() {
                 end.push(b',');
@@ -160,14 +166,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn people_written_by_hand_are_the_canonical_ones(id in "[^\u{0}]{1,40}", with_key: bool, peer in prop::option::of(any::<bool>())) {
+        fn people_written_by_hand_are_the_canonical_ones(id in "[^\u{0}]{1,40}", with_key: bool, peer in prop::option::of(any::<bool>()), subject in prop::option::of("[a-z\"]{1,9}")) {
             let peer: Option<IpAddr> = peer.map(|v6| if v6 { "2001:db8::1".parse().unwrap() } else { "192.0.2.7".parse().unwrap() });
             let by = if with_key { By::Key(KeyId(7)) } else { By::Connection("okta".into()) };
-            let batch = Batch::new(by, peer);
+            let batch = Batch { subject: subject.clone(), ..Batch::new(by, peer) };
             let mut people = Vec::new();
             write_people(Some(&id), &batch.people_end(), &mut people);
             let key = with_key.then(|| KeyId(7).to_string());
-            let expected = People { id: Some(id), peer: peer.map(|peer| peer.to_string()), key };
+            let expected = People { id: Some(id), peer: peer.map(|peer| peer.to_string()), key, subject };
             prop_assert_eq!(&people, &expected.to_bytes());
             write_people(None, &batch.people_end(), &mut people);
             prop_assert_eq!(people, People { id: None, ..expected }.to_bytes());

@@ -284,7 +284,7 @@ fn expect(body: &[u8], at: usize, byte: u8) -> Option<usize> {
     (body.get(at) == Some(&byte)).then_some(at + 1)
 }
 
-fn ends(body: &[u8], at: usize) -> bool {
+pub(super) fn ends(body: &[u8], at: usize) -> bool {
     json::skip_space(body, at) == body.len()
 }
 

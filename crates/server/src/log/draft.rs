@@ -115,7 +115,9 @@ impl Draft {
         &self.blocks
     }
 
-    fn room_in_segment(&self) -> u64 {
+    /// Entries that still go into this segment.
+    #[must_use]
+    pub fn room_in_segment(&self) -> u64 {
         let end = (self.first / self.segment_leaves + 1) * self.segment_leaves;
         end - self.next_index()
     }
@@ -130,6 +132,14 @@ impl Draft {
     #[must_use]
     pub fn fits(&self, block: &HeadedBlock) -> bool {
         self.is_empty() || (!self.segment_is_full() && self.stored_bytes + block.block.stored_bytes() <= CHUNK_BYTES_MAX)
+    }
+
+    /// All of `blocks` may still go into this chunk.
+    #[must_use]
+    pub fn fits_all(&self, blocks: &[HeadedBlock]) -> bool {
+        let entries: u64 = blocks.iter().map(|block| block.heads.len() as u64).sum();
+        let bytes: usize = blocks.iter().map(|block| block.block.stored_bytes()).sum();
+        entries <= self.room_in_segment() && self.stored_bytes + bytes <= CHUNK_BYTES_MAX
     }
 
     /// Adds what fits before the segment's end and gives back the rest.

@@ -74,9 +74,26 @@ pub enum AppendError {
     /// A cursor cannot be kept as it is, and so neither can the events beside it.
     #[error("the poller's position cannot be kept: {0}")]
     Cursor(#[from] CursorError),
+    /// What was to be kept whole does not fit into one chunk: nothing is kept.
+    #[error("only {room} of these events fit before the end of the segment; send so many of them, then the others")]
+    Split {
+        /// How many fit, at least 1.
+        room: usize,
+    },
     /// The log has stopped: what was asked may or may not be kept; retry with the same id after a restart.
     #[error("the log has stopped: {0}; restart it, then retry with the same idempotency key")]
     Stopped(String),
+}
+
+/// Whether a request's events may be kept in parts. Each part is a chunk's, so after a crash or on a
+/// full disk the first may stand alone: fine for events whose ids tell on a retry which are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wholeness {
+    /// They may.
+    #[default]
+    InParts,
+    /// All stand in one chunk, with the cursors, or none does.
+    Whole,
 }
 
 /// Events or records to keep.
@@ -86,6 +103,8 @@ pub struct Submission {
     pub blocks: Vec<HeadedBlock>,
     /// Cursors that move with them, in the chunk of the last of them.
     pub cursors: Vec<Cursor>,
+    /// Whether they may be kept in parts.
+    pub wholeness: Wholeness,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Committed, AppendError>>,
 }
@@ -221,9 +240,13 @@ impl Sequencer {
 
     fn take_submission(&mut self, submission: Submission) {
         let bytes = submission.bytes();
-        let Submission { blocks, cursors, reply } = submission;
+        let Submission { blocks, cursors, wholeness, reply } = submission;
         let mut outcomes = Vec::new();
-        let taken = self.check_running().and_then(|()| self.take_events(blocks, &cursors, &mut outcomes));
+        let room = self.check_running().and_then(|()| match wholeness {
+            Wholeness::Whole => self.make_room(&blocks),
+            Wholeness::InParts => Ok(()),
+        });
+        let taken = room.and_then(|()| self.take_events(blocks, &cursors, &mut outcomes));
         match taken {
             Ok(()) => self.draft.answer_events(outcomes, reply, bytes),
             Err(why) => {
@@ -231,6 +254,21 @@ impl Sequencer {
                 let _ = reply.send(Err(why));
             }
         }
+    }
+
+    /// Makes sure that all of `blocks` go into one chunk.
+    fn make_room(&mut self, blocks: &[HeadedBlock]) -> Result<(), AppendError> {
+        if self.draft.fits_all(blocks) {
+            return Ok(());
+        }
+        self.commit()?;
+        if self.draft.fits_all(blocks) {
+            return Ok(());
+        }
+        // Too many for the segment, or too large for a chunk: then half of them are tried.
+        let events: usize = blocks.iter().map(|block| block.heads.len()).sum();
+        let in_segment = usize::try_from(self.draft.room_in_segment()).unwrap_or(usize::MAX);
+        Err(AppendError::Split { room: if in_segment < events { in_segment } else { events / 2 }.max(1) })
     }
 
     /// Events, then the cursors that moved over them: the last events and the cursors share a chunk.

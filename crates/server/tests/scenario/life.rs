@@ -218,7 +218,7 @@ impl Life {
                 }
             }
             Err(AppendError::NoSpace | AppendError::Busy | AppendError::Stopped(_)) => {}
-            Err(why @ AppendError::Cursor(_)) => panic!("{why}"),
+            Err(why @ (AppendError::Cursor(_) | AppendError::Split { .. })) => panic!("{why}"),
         }
         self.last = events;
         promised

@@ -1,0 +1,179 @@
+//! rsyslog, over TCP and TLS, with the server killed and started again.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::binary::Place;
+use crate::held::{Held, door_address, held_at_least, held_when, of};
+use crate::{numbered, serve};
+
+/// An rsyslog of the test's own; ended when dropped.
+struct Rsyslog {
+    child: Child,
+    input: PathBuf,
+}
+
+impl Rsyslog {
+    /// `None`: it is not installed, and this is not CI.
+    fn start(place: &Place, template: &str, port: u16) -> Option<Self> {
+        let program =
+            ["/usr/sbin/rsyslogd", "/sbin/rsyslogd", "/usr/local/sbin/rsyslogd"].into_iter().find(|path| Path::new(path).exists());
+        let Some(program) = program else {
+            assert!(std::env::var_os("CI").is_none(), "rsyslog is not installed: apt-get install rsyslog rsyslog-gnutls");
+            eprintln!("rsyslog is not installed: nothing is tested");
+            return None;
+        };
+        let work = place.beside("rsyslog");
+        std::fs::create_dir_all(&work).unwrap();
+        let input = place.write("rsyslog/input.log", "");
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let config = std::fs::read_to_string(tests.join("clients").join(template)).unwrap();
+        let tls = tests.join("golden/tls");
+        let names = [("@WORK@", &work), ("@INPUT@", &input), ("@TLS@", &tls)];
+        let config = names.iter().fold(config, |config, (name, path)| config.replace(name, path.to_str().unwrap()));
+        let config = place.write("rsyslog/rsyslog.conf", config.replace("@PORT@", &port.to_string()));
+        let check = Command::new(program).arg("-N1").arg("-f").arg(&config).output().unwrap();
+        assert!(check.status.success(), "{check:?}");
+        let mut command = Command::new(program);
+        command.arg("-n").arg("-f").arg(&config).arg("-i").arg(work.join("pid")).stdin(Stdio::null());
+        Some(Self { child: command.spawn().unwrap(), input })
+    }
+
+    fn write(&self, lines: &[String]) {
+        let mut file = OpenOptions::new().append(true).open(&self.input).unwrap();
+        file.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
+    }
+}
+
+impl Drop for Rsyslog {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(10) && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Which of `lines` the log holds, and how often.
+fn times_held(held: &Held, lines: &[String]) -> Vec<usize> {
+    let is = |event: &&String, line: &String| event.ends_with(line.as_str());
+    lines.iter().map(|line| held.texts.iter().filter(|event| is(event, line)).count()).collect()
+}
+
+#[test]
+fn rsyslog_goes_on_where_it_was_when_the_server_was_killed_in_silence() {
+    let place = Place::new();
+    let port = free_port();
+    let door = format!("127.0.0.1:{port}=linux");
+    let running = serve(&place, &["--syslog-tcp", &door]);
+    let Some(rsyslog) = Rsyslog::start(&place, "rsyslog-tcp.conf", port) else { return };
+    let lines = numbered(4_000);
+    rsyslog.write(&lines[..1_000]);
+    let held = held_when(&running, "linux", 1_000);
+    assert!(held.texts.iter().zip(&lines).all(|(event, line)| event.ends_with(line.as_str())), "in order");
+    running.kill();
+    // Written while nobody listens: they wait in rsyslog's queue, which does not keep their order.
+    rsyslog.write(&lines[1_000..3_000]);
+    std::thread::sleep(Duration::from_secs(3));
+    let running = serve(&place, &["--syslog-tcp", &door]);
+    rsyslog.write(&lines[3_000..]);
+    let times = times_held(&held_at_least(&running, "linux", 4_000), &lines);
+    // Nothing is missing. What rsyslog had sent before the kill without being sure, it sends again.
+    assert!(times.iter().all(|times| (1..=2).contains(times)), "{times:?}");
+    assert!(times.iter().filter(|times| **times == 2).count() <= 16, "{times:?}");
+    drop(rsyslog);
+    assert_eq!(running.stop(), 0);
+}
+
+#[test]
+fn a_server_killed_under_load_misses_at_most_what_was_in_flight() {
+    let place = Place::new();
+    let port = free_port();
+    let door = format!("127.0.0.1:{port}=linux");
+    let running = serve(&place, &["--syslog-tcp", &door]);
+    let Some(rsyslog) = Rsyslog::start(&place, "rsyslog-tcp.conf", port) else { return };
+    let lines = numbered(20_000);
+    rsyslog.write(&lines);
+    let began = Instant::now();
+    while of(&running, "linux").texts.is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(20), "nothing came");
+    }
+    running.kill();
+    let running = serve(&place, &["--syslog-tcp", &door]);
+    let last = lines.last().unwrap();
+    let began = Instant::now();
+    let held = loop {
+        let held = of(&running, "linux");
+        if held.texts.last().is_some_and(|event| event.ends_with(last.as_str())) {
+            break held;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "the last line did not come");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    // Plain syslog has no acknowledgement: what the kernels had taken is missing, in one piece, and
+    // what rsyslog was not sure of comes twice. Everything else is there once.
+    let numbers: Vec<usize> = held.texts.iter().map(|event| number_in(event)).collect();
+    let mut times = vec![0_usize; lines.len()];
+    numbers.iter().for_each(|number| times[*number] += 1);
+    let missing: Vec<usize> = (0..lines.len()).filter(|number| times[*number] == 0).collect();
+    let twice = times.iter().filter(|times| **times > 1).count();
+    assert!(missing.windows(2).all(|two| two[1] == two[0] + 1), "missing in several places: {missing:?}");
+    assert!(missing.len() * 150 < 8 << 20, "more is missing than buffers hold: {}", missing.len());
+    assert!(times.iter().all(|times| *times <= 2) && twice * 150 < 8 << 20, "{twice} came twice");
+    drop(rsyslog);
+    assert_eq!(running.stop(), 0);
+}
+
+fn number_in(event: &str) -> usize {
+    let behind = event.split("message number ").nth(1).unwrap();
+    behind.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn rsyslog_over_tls_is_known_by_its_certificate_and_nobody_without_one_is_heard() {
+    let place = Place::new();
+    let port = free_port();
+    let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tls");
+    let config = format!(
+        "[[door]]\nkind = \"syslog-tls\"\naddress = \"127.0.0.1:{port}\"\nsource = \"other\"\n\
+         tls-cert = {:?}\ntls-key = {:?}\nclient-ca = {:?}\n\
+         [[door.pick]]\ncertificate = \"*.corp.example\"\nsource = \"corp\"\n",
+        tls.join("door.crt"),
+        tls.join("door.key"),
+        tls.join("ca.crt")
+    );
+    let config = place.write("settings.toml", config);
+    let running = serve(&place, &["--config", config.to_str().unwrap()]);
+    assert_eq!(door_address(&running, "syslog-tls"), format!("127.0.0.1:{port}"));
+    let Some(rsyslog) = Rsyslog::start(&place, "rsyslog-tls.conf", port) else { return };
+    let lines = numbered(500);
+    rsyslog.write(&lines);
+    let held = held_when(&running, "corp", 500);
+    assert_eq!(times_held(&held, &lines), vec![1; 500]);
+    assert_eq!(held.facts[0]["door"], "syslog-tls");
+    assert_eq!(held.people[0]["subject"], "web-1.corp.example");
+    drop(rsyslog);
+    let without = Command::new("sh")
+        .args(["-c", "printf '<13>no certificate\\n' | timeout 5 openssl s_client -quiet -connect \"$0\" -CAfile \"$1\" 2>&1"])
+        .arg(format!("127.0.0.1:{port}"))
+        .arg(tls.join("ca.crt"))
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&without.stdout).contains("alert"), "{without:?}");
+    assert_eq!(of(&running, "other").texts.len(), 0);
+    assert_eq!(running.stop(), 0);
+    assert!(crate::losses(&place).iter().any(|lost| lost["reason"] == "tls_failed"));
+}
