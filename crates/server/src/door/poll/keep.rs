@@ -86,7 +86,8 @@ fn keep_error(why: &AdmitError) -> KeepError {
 fn append_error(why: &AppendError) -> KeepError {
     match why {
         AppendError::Stopped(_) => KeepError::Stopped(why.to_string()),
-        AppendError::Busy | AppendError::NoSpace | AppendError::Cursor(_) => KeepError::Later(why.to_string()),
+        // Pollers let their batches be kept in parts; should one ever be split, it is read again.
+        AppendError::Busy | AppendError::NoSpace | AppendError::Cursor(_) | AppendError::Split { .. } => KeepError::Later(why.to_string()),
     }
 }
 
