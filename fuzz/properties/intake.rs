@@ -9,9 +9,9 @@ use bytes::Bytes;
 use indelible::intake::certificate_names::common_name;
 use indelible::intake::limits::{BodyLimits, DEPTH_MAX, EVENT_BYTES_MAX};
 use indelible::intake::{
-    BodyDecoder, Encoding, Frame, Frames, Framing, Media, Places, RawEvent, Refused, SyslogHeader, certificate_names, decode, record_id,
+    BodyDecoder, Encoding, Frame, Frames, Framing, Gathered, Media, Places, RawEvent, Refused, SyslogHeader, bulk, certificate_names,
+    decode, hec, otlp, pubsub, record_id, wrapper,
 };
-use indelible::intake::{BodyDecoder, Encoding, Gathered, Media, RawEvent, Refused, bulk, decode, hec, otlp, pubsub, record_id, wrapper};
 use serde_json::Value;
 
 /// Every byte of a body is in an event, in a refused value, or only separates them.
