@@ -21,6 +21,7 @@ pub mod golden;
 pub mod identity;
 pub mod inner;
 pub mod kind;
+pub mod lazy_regex;
 pub mod map;
 pub mod places;
 pub mod spec;

@@ -134,11 +134,15 @@ fn real_records_are_read_as_other_parsers_read_them_and_every_disagreement_was_j
         println!("{what}: {} of {}", score.agree, score.of);
     }
     let review = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mapping-review.md")).unwrap();
-    let unjudged: Vec<_> = tally.disagreements.iter().filter(|(sample, _)| {
-        // Tables name several samples of a kind by the end of their ids.
-        let end = sample.rsplit('-').next().unwrap_or(sample);
-        !review.contains(end)
-    }).collect();
+    let unjudged: Vec<_> = tally
+        .disagreements
+        .iter()
+        .filter(|(sample, _)| {
+            // Tables name several samples of a kind by the end of their ids.
+            let end = sample.rsplit('-').next().unwrap_or(sample);
+            !review.contains(end)
+        })
+        .collect();
     assert!(unjudged.is_empty(), "not judged in docs/mapping-review.md: {unjudged:#?}");
     for (what, least) in
         [("recognised", 0.98), ("time", 0.99), ("action", 0.98), ("actor", 0.95), ("source address", 0.98), ("outcome", 0.95)]

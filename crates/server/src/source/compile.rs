@@ -1,8 +1,7 @@
 //! From `map.toml` to a [`Kind`]: everything that can be wrong with a map is found here.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-
-use regex::{Regex, RegexSet};
 
 use crate::ocsf::schema::{Attribute, Class, SCHEMA};
 use crate::source::condition::{Condition, Glob};
@@ -13,6 +12,7 @@ use crate::source::kind::{
     Actions, Activity, ClassProgram, Decoder, Header, Identity, Kind, Outcome, Overlay, Pattern, Patterns, Person, RecordExpressions,
     Severity,
 };
+use crate::source::lazy_regex::{LazyRegex, LazyRegexSet};
 use crate::source::places::{Places, Read};
 use crate::source::spec::{self, CaptionOrNumber, FieldSpec, Fields, MapSpec, Names, OneOrMany};
 
@@ -39,6 +39,9 @@ pub enum MapError {
         why: String,
     },
 }
+
+/// Expressions remembered while maps are compiled: more than the largest map has.
+const KNOWN_MAX: usize = 4_096;
 
 fn wrong(at: impl Into<String>, why: impl Into<String>) -> MapError {
     MapError::Wrong { at: at.into(), why: why.into() }
@@ -160,7 +163,21 @@ fn decoders(names: &[String]) -> Result<Vec<Decoder>, MapError> {
 }
 
 fn expression(at: &str, text: &str) -> Result<Expression, MapError> {
-    Expression::parse(text).map_err(|why| MapError::Expression { at: at.to_owned(), why })
+    thread_local! {
+        /// Every class of a map has the shared fields: each text is read once, not once a class.
+        static KNOWN: RefCell<HashMap<String, Expression>> = RefCell::default();
+    }
+    if let Some(known) = KNOWN.with_borrow(|known| known.get(text).cloned()) {
+        return Ok(known);
+    }
+    let parsed = Expression::parse(text).map_err(|why| MapError::Expression { at: at.to_owned(), why })?;
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(text.to_owned(), parsed.clone());
+    });
+    Ok(parsed)
 }
 
 fn expressions(at: &str, texts: &OneOrMany<String>) -> Result<Vec<Expression>, MapError> {
@@ -201,7 +218,7 @@ fn patterns(spec: &MapSpec) -> Result<Patterns, MapError> {
     let mut list = Vec::new();
     for (nth, pattern) in spec.pattern.iter().enumerate() {
         let at = format!("[[pattern]] number {}", nth + 1);
-        let regex = Regex::new(&pattern.regex).map_err(|why| wrong(&at, why.to_string()))?;
+        let regex = LazyRegex::new(&pattern.regex).map_err(|why| wrong(&at, why))?;
         let on = if pattern.on.as_slice().is_empty() { &spec.text } else { &pattern.on };
         if on.as_slice().is_empty() {
             return Err(wrong(&at, "says not what it is tried on: give `on`, or `text` at the top"));
@@ -210,7 +227,7 @@ fn patterns(spec: &MapSpec) -> Result<Patterns, MapError> {
         let set = pattern.set.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         list.push(Pattern { when, on: expressions(&at, on)?, regex, set });
     }
-    let set = RegexSet::new(spec.pattern.iter().map(|pattern| &pattern.regex)).map_err(|why| wrong("[[pattern]]", why.to_string()))?;
+    let set = LazyRegexSet::new(list.iter().map(|pattern: &Pattern| &pattern.regex));
     Ok(Patterns { set, list })
 }
 

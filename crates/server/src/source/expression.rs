@@ -8,7 +8,7 @@
 //! template   = text with {expression}; {expression?} may be empty
 //! ```
 
-use regex::Regex;
+use crate::source::lazy_regex::LazyRegex;
 
 /// A member's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,7 +114,7 @@ pub enum Function {
     NotEmail,
     Number,
     Map(String),
-    Match(Box<Regex>),
+    Match(LazyRegex),
     Join(String),
     Count,
     Keys,
@@ -415,7 +415,7 @@ fn function(text: &str) -> Result<Function, String> {
         "not_email" => Function::NotEmail,
         "number" => Function::Number,
         "map" => Function::Map(needed()?),
-        "match" => Function::Match(Box::new(Regex::new(&needed()?).map_err(|why| why.to_string())?)),
+        "match" => Function::Match(LazyRegex::new(&needed()?)?),
         "join" => Function::Join(needed()?),
         "count" => Function::Count,
         "keys" => Function::Keys,

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use regex::{Regex, RegexSet};
-
 use crate::source::condition::{Condition, Glob};
 use crate::source::emit::{Candidate, Leaf, Out};
 use crate::source::evaluate::{Context, Reading};
 use crate::source::expression::{Expression, Path};
 use crate::source::inner::{auditd, jwt, key_value, syslog, xml};
+use crate::source::lazy_regex::{LazyRegex, LazyRegexSet};
 use crate::source::places::{Places, Read};
 use crate::source::spec::OneOrMany;
 
@@ -100,7 +99,7 @@ pub struct Pattern {
     /// On what.
     pub on: Vec<Expression>,
     /// With what.
-    pub regex: Regex,
+    pub regex: LazyRegex,
     /// Further members of `p`.
     pub set: Vec<(String, String)>,
 }
@@ -109,7 +108,7 @@ pub struct Pattern {
 #[derive(Debug, Clone)]
 pub struct Patterns {
     /// Their regexes together.
-    pub set: RegexSet,
+    pub set: LazyRegexSet,
     /// One by one.
     pub list: Vec<Pattern>,
 }

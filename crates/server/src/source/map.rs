@@ -180,13 +180,13 @@ impl Kind {
                 let Some(value) = context.value(on) else { continue };
                 let text = value.as_text();
                 if tried.as_ref().is_none_or(|(known, _)| *known != text) {
-                    tried = Some((text.to_string(), self.patterns.set.matches(&text).into_iter().collect()));
+                    tried = Some((text.to_string(), self.patterns.set.matches(&text)));
                 }
                 if !tried.as_ref().is_some_and(|(_, may)| may.contains(&nth)) || !pattern.when.holds(context) {
                     continue;
                 }
                 let Some(found) = pattern.regex.captures(&text) else { continue };
-                let named = pattern.regex.capture_names().flatten();
+                let named = pattern.regex.get().into_iter().flat_map(|regex| regex.capture_names().flatten());
                 let groups = named.filter_map(|name| Some((name.to_owned(), Cow::Owned(found.name(name)?.as_str().to_owned()))));
                 let set = pattern.set.iter().map(|(name, value)| (name.clone(), Cow::Owned(value.clone())));
                 return groups.chain(set).collect();
