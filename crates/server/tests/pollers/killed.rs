@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -24,16 +24,19 @@ fn indelible(data: &Path) -> Command {
 
 struct Serving {
     child: Child,
+    /// Kept open: the server ends when it cannot say what it has to say.
+    _out: BufReader<ChildStdout>,
     url: String,
 }
 
 fn serve(data: &Path) -> Serving {
     let mut command = indelible(data);
     let mut child = command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    out.read_line(&mut line).unwrap();
     let url = line.strip_prefix("listening").unwrap().trim().to_owned();
-    Serving { child, url }
+    Serving { child, _out: out, url }
 }
 
 impl Serving {
@@ -82,8 +85,9 @@ async fn a_dozen_kills_while_polling_lose_and_double_nothing() {
     let mut under_way = 0;
     for round in 0..KILLS {
         let serving = serve(&data);
-        let requests = world.requests();
+        let (requests, began) = (world.requests(), Instant::now());
         while world.requests() < requests + 3 {
+            assert!(began.elapsed() < Duration::from_secs(30), "the server does not poll");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(Duration::from_millis(round * 13 % 40)).await;
