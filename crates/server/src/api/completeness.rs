@@ -107,8 +107,8 @@ pub async fn get(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiError>
     api.read(move |trail| {
         let unknown = || ApiError::not_found("unknown", format!("there is no source {name:?}: list them with GET /v1/sources"));
         trail.view().state.source_number(&name).ok_or_else(unknown)?;
-        let known = watch.as_ref().map(|watch| watch.status()).unwrap_or_default();
-        let status = known.iter().find(|status| status.name == name);
+        let status = watch.as_ref().and_then(|watch| watch.status_of(&name));
+        let status = status.as_ref();
         let rests_on =
             RestsOn { numbered: status.is_some_and(|status| status.numbered), expected: status.and_then(|status| status.expected) };
         let silent_since_ms = status.and_then(|status| status.silent_since_ms);

@@ -175,8 +175,8 @@ pub fn page(api: &Api) -> Result<Response, ApiError> {
     metrics.tree_size.set(gauge(view.size));
     metrics.checkpoint_age.set(api.clock.now_ms().saturating_sub(view.received_at) as f64 / 1_000.0);
     metrics.stopped.set(i64::from(log.shared().stopped().is_some()));
-    for status in api.watch.get().map(|watch| watch.status()).unwrap_or_default().iter().take(SOURCES_MAX) {
-        metrics.sources.show(status, api.clock.now_ms());
+    for status in api.watch.get().map(|watch| watch.status(SOURCES_MAX)).unwrap_or_default() {
+        metrics.sources.show(&status, api.clock.now_ms());
     }
     let mut page = String::with_capacity(8 << 10);
     encode(&mut page, &metrics.registry).map_err(|_| ApiError::lost_task())?;

@@ -1,5 +1,8 @@
 //! Sources: listed and described.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -13,7 +16,8 @@ use crate::api::query::{NoQuery, query};
 use crate::api::state::Api;
 use crate::door::why;
 use crate::log::intent::Intent;
-use crate::watch::{Lag, Status};
+use crate::store::trail::Trail;
+use crate::watch::{Lag, Status, Watch};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -32,16 +36,26 @@ struct List<'a> {
 }
 
 /// `GET /v1/sources`: all sources with the index of the act that made each, and what is known of them.
-pub fn list(api: &Api) -> Response {
-    let view = api.trail.view();
-    let known = api.watch.get().map(|watch| watch.status()).unwrap_or_default();
+///
+/// # Errors
+/// A task of ours was lost.
+pub async fn list(api: &Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
+    asked.nothing()?;
+    let watch = api.watch.get().cloned();
+    api.read(move |trail| Ok(list_of(trail, watch.as_deref()))).await
+}
+
+fn list_of(trail: &Trail, watch: Option<&Watch>) -> Response {
+    let view = trail.view();
+    let known = watch.map(|watch| watch.status(usize::MAX)).unwrap_or_default();
+    let known: HashMap<_, _> = known.iter().map(|status| (status.name.as_str(), status)).collect();
     let listed = view.state.sources.iter().map(|(number, source)| Listed {
         number: *number,
         name: &source.name,
         kind: &source.kind,
         heartbeat_s: source.heartbeat_s,
         created: source.index,
-        status: known.iter().find(|status| status.name == source.name).map(StatusJson::new),
+        status: known.get(source.name.as_str()).map(|status| StatusJson::new(status)),
     });
     let sources = listed.collect();
     json(StatusCode::OK, &List { sources })

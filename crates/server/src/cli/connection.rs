@@ -143,7 +143,7 @@ fn source_number(trail: &Trail, source: &str, connection_kind: &str) -> Result<u
 
 fn list(place: &Place, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let connections = match &place.data {
-        Some(data) => with_trail(data, |trail| connections_of(trail))?,
+        Some(data) => with_trail(data, connections_of)?,
         None => {
             let answer = place.server.connect()?.fetch("/v1/connections")?.json()?;
             let listed = answer.get("connections").and_then(Value::as_array).cloned();

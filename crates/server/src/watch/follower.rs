@@ -16,8 +16,8 @@ use crate::watch::states::{Entry, Gathering, States};
 use crate::watch::status::Status;
 use crate::watch::{Fact, Observe};
 
-/// How much the follower yields to threads that answer.
-const FOLLOWER_NICE: i32 = 10;
+/// How much the follower yields: to threads that answer, and to the sealer, for which intake may wait.
+const FOLLOWER_NICE: i32 = 19;
 /// Entries read at a time: the lock on what is known is held for as long as they take to look at.
 const ENTRIES_AT_ONCE: usize = 256;
 /// How often a follower that has read everything looks again, and states what is due.
@@ -60,13 +60,22 @@ impl Watch {
         Ok(Arc::new(Self { trail: Arc::clone(trail), clock, states, stop, thread }))
     }
 
-    /// One line for each source, by number.
+    /// One line for each of the first `most` sources, by number.
     #[must_use]
-    pub fn status(&self) -> Vec<Status> {
+    pub fn status(&self, most: usize) -> Vec<Status> {
         let view = self.trail.view();
         let now_ms = self.clock.now_ms();
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        view.state.sources.iter().map(|(number, source)| Status::of(source, states.get(*number), now_ms)).collect()
+        view.state.sources.iter().take(most).map(|(number, source)| Status::of(source, states.get(*number), now_ms)).collect()
+    }
+
+    /// One source.
+    #[must_use]
+    pub fn status_of(&self, name: &str) -> Option<Status> {
+        let view = self.trail.view();
+        let number = view.state.source_number(name)?;
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Status::of(view.state.sources.get(&number)?, states.get(number), self.clock.now_ms()))
     }
 
     /// Entries below this index were looked at.
@@ -98,6 +107,8 @@ pub(super) struct Follower {
     states: Arc<Mutex<States>>,
     /// Stated, and not in the log yet.
     outbox: Vec<Vec<u8>>,
+    /// The log did not take the last statement; said once.
+    stuck: bool,
     /// Position when what was learned was kept last.
     kept: u64,
     /// Since when this process watches, ms; none while it replays.
@@ -108,7 +119,7 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) fn new(trail: Arc<Trail>, clock: Clock, observe: Observe, states: Arc<Mutex<States>>) -> Self {
-        Self { trail, clock, observe, states, outbox: Vec::new(), kept: 0, live_ms: None, replay_to: 0 }
+        Self { trail, clock, observe, states, outbox: Vec::new(), stuck: false, kept: 0, live_ms: None, replay_to: 0 }
     }
 
     /// Works until the log stops or `stop` is closed.
@@ -116,7 +127,7 @@ impl Follower {
         if let Err(why) = self.begin() {
             warn!(%why, "what was learned of the sources cannot be read; it is learned again");
         }
-        loop {
+        while self.trail.log().shared().stopped().is_none() {
             let wait = match self.step() {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => LOOK_EVERY,
@@ -218,9 +229,12 @@ impl Follower {
         let mut sent = 0;
         for record in &self.outbox {
             if let Err(why) = self.trail.log().record_blocking(record) {
-                warn!(%why, "what the watch found could not be recorded yet");
+                if !std::mem::replace(&mut self.stuck, true) {
+                    warn!(%why, "what the watch found could not be recorded yet");
+                }
                 break;
             }
+            self.stuck = false;
             sent += 1;
         }
         self.outbox.drain(..sent);

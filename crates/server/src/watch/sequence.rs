@@ -21,6 +21,8 @@ pub const GRACE_MS: u64 = 30_000;
 pub const JUMP_MAX: u64 = 1 << 24;
 /// Events in a row that must go on from a far number before it is a new beginning.
 const CONFIRM: u64 = 3;
+/// How long what is missing is waited for. After a week it stays missing in the records alone.
+pub const LATE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Ranges kept that are missing, of one producer. Of older ones a late arrival is not recognised.
 pub const MISSING_MAX: usize = 1_000;
 
@@ -99,6 +101,8 @@ pub struct Sequence {
     open: VecDeque<OpenGap>,
     /// Stated as missing and not filled.
     missing: Ranges,
+    /// When the newest of them was stated, ms.
+    lacked_ms: u64,
     /// Came late into what was stated; not stated yet.
     filled: Ranges,
     filled_since_ms: u64,
@@ -118,6 +122,7 @@ impl Sequence {
             newest_time_ms: first.time_ms,
             open: VecDeque::new(),
             missing: Ranges::default(),
+            lacked_ms: 0,
             filled: Ranges::default(),
             filled_since_ms: 0,
             far: None,
@@ -214,8 +219,11 @@ impl Sequence {
             let Some(gap) = self.open.pop_front() else { break };
             for (first, last) in gap.missing.iter() {
                 said.push(Said::Gap { first, last, after: gap.after, before: gap.before });
-                self.lacks(first, last);
+                self.lacks(first, last, now_ms);
             }
+        }
+        if self.lacked_ms.saturating_add(LATE_MS) <= now_ms {
+            self.missing = Ranges::default();
         }
         if self.filled_since_ms.saturating_add(GRACE_MS) <= now_ms {
             said.extend(self.filled.iter().map(|(first, last)| Said::Filled { first, last }));
@@ -225,7 +233,8 @@ impl Sequence {
         said
     }
 
-    fn lacks(&mut self, first: u64, last: u64) {
+    fn lacks(&mut self, first: u64, last: u64, now_ms: u64) {
+        self.lacked_ms = self.lacked_ms.max(now_ms);
         self.missing.insert(first, last);
         while self.missing.len() > MISSING_MAX {
             self.missing.take_first();
@@ -244,6 +253,7 @@ impl Sequence {
                 }
                 for (start, end) in stated.iter() {
                     self.missing.insert(start, end);
+                    self.lacked_ms = self.lacked_ms.max(self.heard_ms);
                 }
             }
         }
@@ -340,8 +350,9 @@ mod tests {
         for n in 1..=2 * MISSING_MAX as u64 {
             sequence.see(Numbered { number: 2 * n, index: n, received_ms: n, time_ms: None });
         }
-        assert_eq!(sequence.due(1 << 40).len(), 2 * MISSING_MAX);
+        assert_eq!(sequence.due(GRACE_MS + 5_000).len(), 2 * MISSING_MAX);
         assert_eq!(sequence.missing().len(), MISSING_MAX);
+        assert!(sequence.due(GRACE_MS + 5_000 + LATE_MS).is_empty() && sequence.missing().is_empty(), "a week later none is waited for");
     }
 
     proptest! {

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::door::{Admission, Batch, By, Origin};
-use crate::intake::{Media as Shape, decode};
+use crate::log::batch::{BatchBuilder, NewEntry};
 use crate::log::intent::Intent;
 use crate::store::media::SimMedia;
 use crate::store::trail::TrailOptions;
@@ -59,7 +58,6 @@ struct World {
     now: Arc<AtomicU64>,
     trail: Arc<Trail>,
     follower: Follower,
-    sent: u64,
 }
 
 fn observe(raw: &[u8], kind: &str) -> Observation {
@@ -92,7 +90,7 @@ impl World {
         let (trail, follower) = open(&media, &now);
         let source = Intent::DescribeSource { name: "okta-prod".into(), kind: "okta".into(), heartbeat_s: Some(600) };
         trail.log().act_blocking(source, b"{}".to_vec()).unwrap();
-        Self { media, now, trail, follower, sent: 0 }
+        Self { media, now, trail, follower }
     }
 
     fn restart(&mut self) {
@@ -108,13 +106,14 @@ impl World {
         match step {
             Pass(ms) => drop(self.now.fetch_add(ms, Ordering::Relaxed)),
             Event(number) => {
-                self.sent += 1;
                 let now = self.now.fetch_add(10, Ordering::Relaxed);
-                let body = format!(r#"{{"n":{number},"t":{now},"id":"e{}"}}"#, self.sent);
-                let admission = Admission::new(Arc::clone(&self.trail), self.follower.clock.clone());
-                let origin = Origin { source: "okta-prod".parse().unwrap(), kind: "okta".into(), door: "test" };
-                let decoded = decode(body.as_bytes(), Shape::Any).unwrap();
-                admission.admit_blocking(&origin, Batch::new(By::Local, None), body.as_bytes(), decoded).unwrap();
+                let body = format!(r#"{{"n":{number},"t":{now}}}"#);
+                let facts = evidence::Facts::new("okta-prod", "test").to_bytes();
+                let mut batch = BatchBuilder::with_capacity(1, body.len());
+                let (people, raw) = (b"{}".as_slice(), body.as_bytes());
+                let entry = NewEntry { kind: Kind::Event, source: 1, class: 1, facts: facts.into(), people: people.into(), raw, id: None };
+                batch.push(&entry).unwrap();
+                self.trail.log().append_blocking(batch.finish()).unwrap();
             }
         }
     }
