@@ -1,11 +1,14 @@
 //! From `map.toml` to a [`Kind`]: everything that can be wrong with a map is found here.
 
+mod tree;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ocsf::schema::{Attribute, Class, SCHEMA};
+use crate::source::compile::tree::{TreeBuilder, resolve};
 use crate::source::condition::{Condition, Glob};
-use crate::source::emit::{Candidate, Guard, Leaf, Object, Out, Shape, prefix};
+use crate::source::emit::{Candidate, Guard, Out};
 use crate::source::evaluate::Reading;
 use crate::source::expression::{BadExpression, Expression, Path, Primary};
 use crate::source::kind::{
@@ -14,7 +17,7 @@ use crate::source::kind::{
 };
 use crate::source::lazy_regex::{LazyRegex, LazyRegexSet};
 use crate::source::places::{Places, Read};
-use crate::source::spec::{self, CaptionOrNumber, FieldSpec, Fields, MapSpec, Names, OneOrMany};
+use crate::source::spec::{self, CaptionOrNumber, MapSpec, Names, OneOrMany};
 
 /// Why a map cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -385,223 +388,6 @@ fn check_shared_fields(spec: &MapSpec) -> Result<(), MapError> {
     }
     Ok(())
 }
-
-/// The attribute at an OCSF path, with those on the way to it.
-fn resolve<'s>(attributes: &'s BTreeMap<String, Attribute>, path: &str) -> Option<Vec<(String, Option<usize>, &'s Attribute)>> {
-    let (mut found, mut here) = (Vec::new(), Some(attributes));
-    for part in path.split('.') {
-        let (name, position) = match part.split_once('[') {
-            Some((name, position)) => (name, Some(position.strip_suffix(']')?.parse().ok()?)),
-            None => (part, None),
-        };
-        let attribute = here?.get(name)?;
-        here = if attribute.is_object() { SCHEMA.object(&attribute.of).map(|object| &object.attributes) } else { None };
-        found.push((name.to_owned(), position, attribute));
-    }
-    Some(found)
-}
-
-struct TreeBuilder<'b> {
-    class: &'static Class,
-    at: &'b str,
-    roots: Vec<Out>,
-    read: Read,
-}
-
-/// Attributes that the engine itself writes.
-const OWN: [&str; 7] = ["activity_id", "category_uid", "class_uid", "type_uid", "time", "unmapped", "observables"];
-
-impl TreeBuilder<'_> {
-    fn reads(&mut self, expression: &Expression) {
-        let mut paths = Vec::new();
-        expression.paths(&mut paths);
-        paths.into_iter().for_each(|path| self.read.add(path));
-    }
-
-    /// What conditions, activities and identities ask for has been understood as well.
-    fn reads_beside(&mut self, spec: &MapSpec, class: &spec::ClassSpec) -> Result<(), MapError> {
-        let conditions = spec.outcome.iter().map(|outcome| &outcome.when).chain(spec.severity.iter().map(|severity| &severity.when));
-        let conditions = conditions.chain(spec.overlay.iter().map(|overlay| &overlay.when)).chain([&class.when]);
-        let tested = conditions.flat_map(OneOrMany::as_slice).flat_map(BTreeMap::keys);
-        let identities = spec.overlay.iter().map(|overlay| &overlay.identity).chain([&class.identity, &spec.identity]);
-        let named = identities.flat_map(|identity| identity.actor.as_slice().iter().chain(identity.target.as_slice()));
-        let chosen = match &class.activity {
-            spec::Activity::Chosen(chosen) => chosen.from.as_slice(),
-            spec::Activity::Fixed(_) => &[],
-        };
-        for text in tested.chain(named).chain(chosen).chain(spec.root.as_slice()) {
-            let expression = expression(self.at, text)?;
-            self.reads(&expression);
-        }
-        // The copy that `$` names is the record once more.
-        self.read.add(&path_of(self.at, "$")?);
-        Ok(())
-    }
-
-    fn fields(&mut self, fields: &Fields, guard: Guard, own: bool) -> Result<(), MapError> {
-        for (path, field) in fields {
-            if OWN.contains(&path.as_str()) {
-                return Err(wrong(self.at, format!("`{path}` is written by the engine; it cannot be mapped")));
-            }
-            match field {
-                FieldSpec::Expressions(texts) => {
-                    for text in texts.as_slice() {
-                        let candidate = Candidate { guard, expression: expression(&format!("{} {path}", self.at), text)? };
-                        self.candidate(path, candidate, own)?;
-                    }
-                }
-                FieldSpec::Each(each) => self.each(path, each, own)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn candidate(&mut self, path: &str, candidate: Candidate, own: bool) -> Result<(), MapError> {
-        let Some(resolved) = resolve(&self.class.attributes, path) else {
-            return if own { Err(wrong(self.at, format!("the class {} has no attribute `{path}`", self.class.caption))) } else { Ok(()) };
-        };
-        self.reads(&candidate.expression);
-        place(&mut self.roots, &resolved, path, candidate, false).map_err(|why| wrong(format!("{} {path}", self.at), why))
-    }
-
-    fn each(&mut self, path: &str, each: &spec::EachSpec, own: bool) -> Result<(), MapError> {
-        let Some(resolved) = resolve(&self.class.attributes, path) else {
-            return if own { Err(wrong(self.at, format!("the class {} has no attribute `{path}`", self.class.caption))) } else { Ok(()) };
-        };
-        let at = format!("{} {path}", self.at);
-        let (Some((name, None, attribute)), Some((_, around))) = (resolved.last(), resolved.split_last()) else {
-            return Err(wrong(at, "`each` fills a whole array"));
-        };
-        let object_type = SCHEMA.object(&attribute.of).filter(|_| attribute.is_array() && attribute.is_object());
-        let object_type = object_type.ok_or_else(|| wrong(&at, "`each` fills arrays of objects only"))?;
-        let mut paths = Vec::new();
-        for text in each.each.as_slice() {
-            let path = path_of(&at, text)?;
-            self.read.add(&path);
-            paths.push(path);
-        }
-        let mut object = object_of(name, attribute);
-        for (inner, field) in &each.fields {
-            let FieldSpec::Expressions(texts) = field else { return Err(wrong(&at, "`each` cannot stand in `each`")) };
-            let resolved = resolve(&object_type.attributes, inner)
-                .ok_or_else(|| wrong(&at, format!("{} has no attribute `{inner}`", attribute.of)))?;
-            for text in texts.as_slice() {
-                let candidate = Candidate { guard: Guard::Always, expression: expression(&at, text)? };
-                place(&mut object.children, &resolved, inner, candidate, true).map_err(|why| wrong(&at, why))?;
-            }
-        }
-        object.literals_count = false;
-        let children = open(&mut self.roots, around).map_err(|why| wrong(&at, why))?;
-        if !children.iter().any(|child| child.name() == name) {
-            children.push(Out::Each { prefix: prefix(name), paths, object });
-        }
-        Ok(())
-    }
-}
-
-fn object_of(name: &str, attribute: &Attribute) -> Object {
-    let object = SCHEMA.object(&attribute.of);
-    let required =
-        object.into_iter().flat_map(|object| &object.attributes).filter(|(_, inner)| inner.is_required() && inner.profiles.is_empty());
-    Object {
-        name: name.to_owned(),
-        prefix: prefix(name),
-        children: Vec::new(),
-        at_least_one: object.map(|object| object.constraints.at_least_one.clone()).unwrap_or_default(),
-        fill: required.filter_map(|(name, inner)| Some((name.clone(), filler(name, inner)?))).collect(),
-        literals_count: true,
-    }
-}
-
-/// What stands for a required attribute that the record does not tell.
-fn filler(name: &str, attribute: &Attribute) -> Option<Vec<u8>> {
-    if attribute.is_object() || attribute.is_array() {
-        return None;
-    }
-    let mut out = prefix(name);
-    match Shape::of(attribute) {
-        Shape::Text => out.extend_from_slice(b"\"unknown\""),
-        Shape::Json => out.extend_from_slice(b"{}"),
-        Shape::Integer if attribute.numbers.contains_key("0") => out.push(b'0'),
-        _ => return None,
-    }
-    Some(out)
-}
-
-/// The children of the objects on the way, made where they are not there yet.
-fn open<'o>(mut here: &'o mut Vec<Out>, way: &[(String, Option<usize>, &Attribute)]) -> Result<&'o mut Vec<Out>, String> {
-    for (name, position, attribute) in way {
-        if !attribute.is_object() {
-            return Err(format!("`{name}` is not an object"));
-        }
-        let at = match here.iter().position(|child| child.name() == name) {
-            Some(at) => at,
-            None => {
-                here.push(if attribute.is_array() {
-                    Out::Items { prefix: prefix(name), objects: Vec::new() }
-                } else {
-                    Out::Object(object_of(name, attribute))
-                });
-                here.len() - 1
-            }
-        };
-        here = match (here.get_mut(at), position) {
-            (Some(Out::Object(object)), None) => &mut object.children,
-            (Some(Out::Items { objects, .. }), position) => {
-                let nth = position.unwrap_or(0);
-                if nth > 15 {
-                    return Err(format!("`{name}[{nth}]`: at most 16 elements are given one by one; use `each`"));
-                }
-                while objects.len() <= nth {
-                    objects.push(Object { literals_count: false, ..object_of(name, attribute) });
-                }
-                &mut objects.get_mut(nth).ok_or("no such element")?.children
-            }
-            // A more special rule fills the array as a whole.
-            (Some(Out::Each { object, .. }), _) => return Err(format!("`{}` is filled by `each` already", object.name)),
-            _ => return Err(format!("`{name}` is not an array")),
-        };
-    }
-    Ok(here)
-}
-
-fn place(
-    roots: &mut Vec<Out>,
-    way: &[(String, Option<usize>, &Attribute)],
-    path: &str,
-    candidate: Candidate,
-    relative: bool,
-) -> Result<(), String> {
-    let ((name, _, attribute), around) = way.split_last().ok_or("an empty path")?;
-    if attribute.is_object() && attribute.of != "object" {
-        return Err(format!("`{path}` is an object: name one of its attributes"));
-    }
-    let children = match open(roots, around) {
-        Ok(children) => children,
-        // Overlays may fill an array that the shared fields fill with `each`, and win.
-        Err(why) if why.contains("`each` already") => return Ok(()),
-        Err(why) => return Err(why),
-    };
-    if let Some(Out::Leaf(leaf)) = children.iter_mut().find(|child| child.name() == name) {
-        leaf.from.push(candidate);
-        return Ok(());
-    }
-    let observable = SCHEMA.types.get(&attribute.of).and_then(|scalar| scalar.observable);
-    children.push(Out::Leaf(Leaf {
-        path: path.to_owned(),
-        prefix: prefix(name),
-        shape: Shape::of(attribute),
-        array: attribute.is_array(),
-        observable: observable.filter(|_| !relative && OBSERVED.contains(&attribute.of.as_str())),
-        from: vec![candidate],
-        numbers: numbers_of(attribute),
-        sibling: attribute.sibling.as_deref().map(prefix),
-    }));
-    Ok(())
-}
-
-/// Types whose values become observables: what an investigator looks for first.
-const OBSERVED: [&str; 4] = ["ip_t", "email_t", "username_t", "hostname_t"];
 
 fn check_tables(kind: &Kind) -> Result<(), MapError> {
     let mut names = Vec::new();
