@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(Facts::new("test", "http").to_bytes(), br#"{"cut":1,"door":"http","map":0,"source":"test","v":1}"#);
         assert_eq!(People::default().to_bytes(), b"{}");
         let people = People { id: Some("e-0".into()), peer: Some("::1".into()), key: Some("k_1".into()), subject: Some("web-1".into()) };
-        assert_eq!(people.to_bytes(), br#"{"id":"e-0","key":"k_1","peer":"::1"}"#);
+        assert_eq!(people.to_bytes(), br#"{"id":"e-0","key":"k_1","peer":"::1","subject":"web-1"}"#);
     }
 
     #[test]

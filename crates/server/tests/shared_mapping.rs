@@ -91,7 +91,8 @@ fn compare(tally: &mut Tally, sample: &str, raw: &str, ours: &Explanation, their
         let agrees = reading.src_ip.as_deref().map(canonical) == Some(canonical(expected));
         tally.count("source address", sample, agrees, || format!("{:?}, theirs {expected}", reading.src_ip));
     }
-    if let Some(outcome) = theirs["outcome"].as_str() {
+    // A parser that does not know the outcome says nothing about it.
+    if let Some(outcome) = theirs["outcome"].as_str().filter(|outcome| *outcome != "unknown") {
         tally.count("outcome", sample, reading.outcome.eq_ignore_ascii_case(outcome), || format!("{}, theirs {outcome}", reading.outcome));
     }
 }

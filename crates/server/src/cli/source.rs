@@ -72,12 +72,16 @@ enum SourceCommand {
 
 impl Source {
     pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
+        if let SourceCommand::New { kind, from } = &self.command {
+            // The first kind of a directory makes it.
+            return new(kind, from, self.sources.as_deref(), out);
+        }
         let catalog = catalog(self.sources.as_deref())?;
         match self.command {
             SourceCommand::List { json } => list(&catalog, json, out),
             SourceCommand::Test { kind, bless } => test(&catalog, kind.as_deref(), bless, self.sources.as_deref(), out),
             SourceCommand::Explain { files, kind, json } => explain_files(&catalog, &files, kind.as_deref(), json, out),
-            SourceCommand::New { kind, from } => new(&kind, &from, self.sources.as_deref(), out),
+            SourceCommand::New { .. } => Ok(Answer::Holds),
         }
     }
 }

@@ -139,6 +139,7 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
 });
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

@@ -284,10 +284,13 @@ fn looks_like(kind: &Kind, raw: &[u8]) -> bool {
     Forms::new(&text).certainty(kind) > 0
 }
 
+/// A record as JSON with its values.
+type Form<'r> = (Cow<'r, str>, Tape);
+
 /// A record in each form that a kind may ask for, made once.
 struct Forms<'r> {
     text: &'r str,
-    made: Vec<(Decoder, Option<(Cow<'r, str>, Tape)>)>,
+    made: Vec<(Decoder, Option<Form<'r>>)>,
 }
 
 impl<'r> Forms<'r> {
@@ -335,7 +338,7 @@ impl<'r> Forms<'r> {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic, reason = "a test that panics has failed")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

@@ -12,8 +12,8 @@ use crate::source::emit::{Candidate, Guard, Out};
 use crate::source::evaluate::Reading;
 use crate::source::expression::{BadExpression, Expression, Path, Primary};
 use crate::source::kind::{
-    Actions, Activity, ClassProgram, Decoder, Header, Identity, Kind, Outcome, Overlay, Pattern, Patterns, Person, RecordExpressions,
-    Severity,
+    Actions, Activity, ClassProgram, Decoder, Dispatch, Header, Identity, Kind, Outcome, Overlay, Pattern, Patterns, Person,
+    RecordExpressions, Severity,
 };
 use crate::source::lazy_regex::{LazyRegex, LazyRegexSet};
 use crate::source::places::{Places, Read};
@@ -235,8 +235,8 @@ fn patterns(spec: &MapSpec) -> Result<Patterns, MapError> {
 }
 
 /// Which classes an action may lead to: exact names in a map, everything else in order.
-fn dispatch(spec: &MapSpec) -> (HashMap<String, Vec<usize>>, Vec<(usize, Vec<Glob>)>) {
-    let (mut exact, mut others): (HashMap<String, Vec<usize>>, Vec<_>) = (HashMap::new(), Vec::new());
+fn dispatch(spec: &MapSpec) -> Dispatch {
+    let Dispatch { mut exact, mut others } = Dispatch::default();
     for (nth, class) in spec.class.iter().enumerate() {
         let actions = class.action.as_slice();
         let (globs, plain): (Vec<_>, Vec<_>) = actions.iter().partition(|action| action.contains('*'));
@@ -247,7 +247,7 @@ fn dispatch(spec: &MapSpec) -> (HashMap<String, Vec<usize>>, Vec<(usize, Vec<Glo
             others.push((nth, globs.into_iter().map(|glob| Glob::new(glob)).collect()));
         }
     }
-    (exact, others)
+    Dispatch { exact, others }
 }
 
 fn class_program(spec: &MapSpec, class_spec: &spec::ClassSpec, at: &str, record: &RecordExpressions) -> Result<ClassProgram, MapError> {

@@ -124,7 +124,7 @@ fn flatten(at: &str, value: &Value, paths: &mut BTreeMap<String, Seen>) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
     use crate::source::compile;

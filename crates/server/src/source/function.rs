@@ -170,7 +170,7 @@ fn keys<'d>(value: &Value<'d>) -> Option<Vec<Value<'d>>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

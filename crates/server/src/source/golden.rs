@@ -113,6 +113,7 @@ fn differences(at: &str, expected: &Value, got: &Value, found: &mut Vec<String>)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
     use crate::source::catalog::BUILT_IN;

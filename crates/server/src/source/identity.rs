@@ -39,6 +39,7 @@ pub fn default_of(reader: &Reader<'_, '_>, person: &Person) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

@@ -239,6 +239,15 @@ pub struct Overlay {
     pub identity: Identity,
 }
 
+/// Which classes an action may lead to, by their numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Dispatch {
+    /// Exact actions, in lower case.
+    pub exact: HashMap<String, Vec<usize>>,
+    /// Classes about actions with `*`, or about all (none given), in the map's order.
+    pub others: Vec<(usize, Vec<Glob>)>,
+}
+
 /// A kind of source.
 #[derive(Debug, Clone)]
 pub struct Kind {
@@ -269,7 +278,7 @@ pub struct Kind {
     /// Text records.
     pub patterns: Patterns,
     /// Actions → classes: exact ones, and the rest in order.
-    pub dispatch: (HashMap<String, Vec<usize>>, Vec<(usize, Vec<Glob>)>),
+    pub dispatch: Dispatch,
     /// Classes; the last is the default.
     pub classes: Vec<ClassProgram>,
     /// Outcomes.
@@ -355,7 +364,7 @@ impl Kind {
     /// The first class that fits, and the default if none does.
     #[must_use]
     pub fn class(&self, action: Option<&str>, context: &Context<'_, '_>) -> Option<&ClassProgram> {
-        let (exact, others) = &self.dispatch;
+        let Dispatch { exact, others } = &self.dispatch;
         let lowered = action.map(str::to_ascii_lowercase);
         let exact = lowered.as_ref().and_then(|action| exact.get(action)).map(Vec::as_slice).unwrap_or_default();
         let (mut exact, mut others) = (exact.iter().copied().peekable(), others.iter().peekable());

@@ -374,15 +374,19 @@ impl<'c, 'd> Reader<'c, 'd> {
         }
     }
 
+    /// The map has expressions for this attribute.
+    fn gives(&self, name: &str) -> bool {
+        self.class.tree.iter().any(|out| out.name() == name)
+    }
+
     /// Severity, status and time.
     fn write_shared(&self, writer: &mut Writer<'_, 'd>, time_ms: i64) {
-        let given = |name: &str| self.class.tree.iter().any(|out| out.name() == name);
         let informational = (1, "Informational".to_owned());
         let severity =
-            self.severity().or(if given("severity_id") { None } else { Some(self.class.severity.as_ref().unwrap_or(&informational)) });
+            self.severity().or(if self.gives("severity_id") { None } else { Some(self.class.severity.as_ref().unwrap_or(&informational)) });
         let unknown = (0, "Unknown".to_owned());
         let status = self.outcome.and_then(|nth| self.kind.outcomes.get(nth)).map(|outcome| &outcome.status);
-        let status = status.or(if given("status_id") { None } else { Some(&unknown) });
+        let status = status.or(if self.gives("status_id") { None } else { Some(&unknown) });
         for (name, number) in [("severity", severity), ("status", status)] {
             if let Some((number, caption)) = number {
                 let pieces = [",\"", name, "\":\"", caption, "\",\"", name, "_id\":"];
@@ -419,6 +423,13 @@ impl<'c, 'd> Reader<'c, 'd> {
             } else if !taken && writer.write(out) {
                 written.push(name);
             }
+        }
+        let has = |name: &str| written.contains(&name);
+        if !severity_is_ruled && !has("severity_id") && self.gives("severity_id") {
+            writer.out.extend_from_slice(b",\"severity\":\"Unknown\",\"severity_id\":0");
+        }
+        if self.outcome.is_none() && !has("status_id") && self.gives("status_id") {
+            writer.out.extend_from_slice(b",\"status\":\"Unknown\",\"status_id\":0");
         }
         self.fill_required(writer, &written);
         written

@@ -141,7 +141,7 @@ fn a_secret_that_replaces_another_and_the_one_before_are_both_taken() {
 fn what_is_no_hook_is_404_and_one_without_its_secret_503() {
     let server = start("hook.bearer", json!({}));
     assert_eq!(server.send(Ask::new("POST", "/v1/hooks/other").body("{}")).expect(404).error(), "no_such_connection");
-    server.connect("poller", "poll.okta", json!({}), json!({}));
+    server.connect("poller", "syslog", json!({}), json!({}));
     server.send(Ask::new("POST", "/v1/hooks/poller").body("{}")).expect(404);
     server.connect("broken", "hook.bearer", json!({}), json!({ "secret": "file:missing" }));
     let reply = server.send(Ask::new("POST", "/v1/hooks/broken").header("authorization", "").body("{}")).expect(503);

@@ -32,6 +32,7 @@ pub fn base64_text(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

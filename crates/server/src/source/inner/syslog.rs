@@ -182,7 +182,7 @@ fn tagged(rest: &str, out: &mut ObjectWriter) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

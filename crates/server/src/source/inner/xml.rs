@@ -99,7 +99,7 @@ fn close(open: &mut [Element], mut ended: Element) -> Option<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 
