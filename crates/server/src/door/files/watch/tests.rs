@@ -317,8 +317,8 @@ fn complete_files_that_wait_are_read_in_the_order_of_their_times_and_no_other_fi
     let mut following = Following::plain();
     for nth in 0..8 {
         let (whole, lines) = (format!("{{\"Records\":[\"whole {nth}\"]}}"), format!("line {nth}\n"));
-        following.fake.append(&format!("{nth}.json.gz"), gzip(whole));
-        following.fake.append(&format!("{nth}.log.gz"), gzip(lines));
+        following.fake.append(&format!("{nth}.json.gz"), gzip(whole.as_bytes()));
+        following.fake.append(&format!("{nth}.log.gz"), gzip(lines.as_bytes()));
         following.fake.wait(1_000);
     }
     following.fake.append("a.log", "open\n");
