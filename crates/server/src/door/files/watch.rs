@@ -168,15 +168,20 @@ impl<F: Folder> Watch<F> {
 
     /// First a file that is held in memory as a whole, so that there is one at a time; then old files,
     /// so that what was written before a rotation is kept before what came after it; then each in
-    /// turn, so that none waits for another.
+    /// turn, so that none waits for another. Complete files have one turn for all of them, and it is
+    /// the oldest one's: a source's objects are kept in the order in which it wrote them.
     fn order(&self) -> Vec<usize> {
         let is = |nth: &usize, what: fn(&Tracked) -> bool| self.tracked.get(*nth).is_some_and(what);
         let (mut order, others): (Vec<usize>, Vec<usize>) = (0..self.tracked.len()).partition(|nth| is(nth, |file| file.whole.is_some()));
         let old = |file: &Tracked| file.place.renamed || file.live.is_none();
         let (old, others): (Vec<usize>, Vec<usize>) = others.into_iter().partition(|nth| is(nth, old));
         order.extend(old);
-        let turn = self.turn.checked_rem(others.len()).unwrap_or(0);
-        order.extend(others.iter().cycle().skip(turn).take(others.len()));
+        let (complete, growing): (Vec<usize>, Vec<usize>) = others.into_iter().partition(|nth| is(nth, Tracked::is_complete));
+        let turns = growing.len() + usize::from(!complete.is_empty());
+        let turn = self.turn.checked_rem(turns).unwrap_or(0);
+        let (before, after) = growing.split_at_checked(turn).unwrap_or((&growing, &[]));
+        // The last turn is that of the complete ones.
+        order.extend(after.iter().chain(&complete).chain(before));
         order
     }
 
@@ -341,6 +346,12 @@ impl<F: Folder> Watch<F> {
 impl Tracked {
     fn new(place: Place) -> Self {
         Self { place, live: None, lines: None, whole: None, rest: Rest::Unknown }
+    }
+
+    /// Whether nothing is added to a file of such a name once it is there.
+    fn is_complete(&self) -> bool {
+        let begins = self.place.offset == 0;
+        self.live.as_ref().is_some_and(|seen| is_gzip(seen.file_name()) || (begins && may_be_whole(seen.file_name())))
     }
 
     /// Takes a complete file; one that is not what some events were kept of begins anew.

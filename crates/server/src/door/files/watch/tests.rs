@@ -311,3 +311,27 @@ fn one_whole_file_at_a_time_is_held_in_memory() {
     }
     assert_eq!(following.log.join(""), "12341234");
 }
+
+#[test]
+fn complete_files_that_wait_are_read_in_the_order_of_their_times_and_no_other_file_waits_for_them() {
+    let mut following = Following::plain();
+    for nth in 0..8 {
+        let (whole, lines) = (format!("{{\"Records\":[\"whole {nth}\"]}}"), format!("line {nth}\n"));
+        following.fake.append(&format!("{nth}.json.gz"), gzip(whole.as_bytes()));
+        following.fake.append(&format!("{nth}.log.gz"), gzip(lines.as_bytes()));
+        following.fake.wait(1_000);
+    }
+    following.fake.append("a.log", "open\n");
+    following.fake.wait(5_000);
+    following.watch.look(following.fake.now_ms()).unwrap();
+    for _ in 0..5 {
+        let portion = following.watch.next(following.fake.now_ms(), 1).unwrap();
+        following.commit(portion);
+    }
+    following.restart();
+    following.read();
+    let of = |kind: &str| following.log.iter().filter(|raw| raw.contains(kind)).cloned().collect::<Vec<_>>();
+    assert_eq!(of("whole"), (0..8).map(|nth| format!("\"whole {nth}\"")).collect::<Vec<_>>());
+    assert_eq!(of("line"), (0..8).map(|nth| format!("line {nth}")).collect::<Vec<_>>());
+    assert_eq!(of("open"), ["open"]);
+}
