@@ -5,6 +5,8 @@
 use std::sync::LazyLock;
 
 use indelible::ocsf;
+use indelible::source::directory::{Directory, parse_csv, parse_scim};
+use indelible::source::identity::canonical;
 use indelible::source::inner::{auditd, jwt, key_value, pairs, sections, syslog, xml};
 use indelible::source::{Catalog, Scratch};
 use serde_json::Value;
@@ -34,5 +36,18 @@ pub fn decoders(data: &[u8]) {
     let decoders = [auditd::decode, jwt::decode, key_value::decode, pairs::decode, sections::decode, syslog::decode, xml::decode];
     for decoded in decoders.iter().filter_map(|decode| decode(&text)) {
         assert!(serde_json::from_str::<serde_json::Map<String, Value>>(&decoded).is_ok(), "{decoded}");
+    }
+}
+
+/// A directory is taken or refused; who is taken has canonical names, and nothing changes the second time.
+pub fn directory(data: &[u8]) {
+    for people in [parse_csv(data), parse_scim(data)].into_iter().flatten() {
+        for identity in people.keys() {
+            assert_eq!(canonical(identity).as_ref(), Some(identity));
+        }
+        if let Ok(change) = Directory::default().with(people.clone()) {
+            let again = change.directory.with(people).unwrap_or_else(|why| panic!("{why}"));
+            assert_eq!((again.new.len(), again.changed.len()), (0, 0));
+        }
     }
 }

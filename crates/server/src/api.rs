@@ -22,6 +22,7 @@ mod auth;
 mod completeness;
 mod connections;
 mod deliver;
+mod directory;
 mod dispatch;
 mod elastic;
 mod entry_json;

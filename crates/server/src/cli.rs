@@ -16,6 +16,7 @@ mod data_dir;
 mod demo;
 mod failure;
 mod get;
+mod identity;
 mod import;
 mod init;
 mod key;
@@ -51,6 +52,7 @@ enum Command {
     Init(init::Init),
     Key(key::Key),
     Connection(connection::Connection),
+    Identity(identity::Identity),
     Sources(sources::Sources),
     Import(import::Import),
     Get(get::Get),
@@ -80,6 +82,7 @@ impl Command {
             Self::Init(command) => command.run(out),
             Self::Key(command) => command.run(out),
             Self::Connection(command) => command.run(out),
+            Self::Identity(command) => command.run(out),
             Self::Sources(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),

@@ -17,6 +17,7 @@
 mod batch;
 mod by;
 mod counts;
+pub mod directory;
 pub mod files;
 mod metrics;
 pub mod open;
@@ -35,6 +36,7 @@ use evidence::canonical_json::Value;
 
 use crate::clock::{Clock, NoRandomness};
 use crate::door::counts::Counts;
+use crate::door::directory::Identities;
 use crate::door::sources::Sources;
 use crate::intake::{Decoded, SourceName};
 use crate::log::batch::HeadedBlock;
@@ -120,6 +122,7 @@ pub struct Admission {
     counts: Counts,
     metrics: DoorMetrics,
     catalog: Arc<Catalog>,
+    identities: Identities,
 }
 
 impl Admission {
@@ -133,7 +136,27 @@ impl Admission {
     #[must_use]
     pub fn knowing(trail: Arc<Trail>, clock: Clock, catalog: Arc<Catalog>) -> Self {
         let metrics = DoorMetrics::default();
-        Self { trail, clock, sources: Sources::default(), counts: Counts::new(metrics.refused.clone()), metrics, catalog }
+        Self {
+            trail,
+            clock,
+            sources: Sources::default(),
+            counts: Counts::new(metrics.refused.clone()),
+            metrics,
+            catalog,
+            identities: Identities::default(),
+        }
+    }
+
+    /// With this directory of identities.
+    #[must_use]
+    pub fn joining(self, identities: Identities) -> Self {
+        Self { identities, ..self }
+    }
+
+    /// Who is the same person.
+    #[must_use]
+    pub fn identities(&self) -> &Identities {
+        &self.identities
     }
 
     /// The kinds of sources.

@@ -270,6 +270,15 @@ impl Log {
         self.append_blocking(blocks)
     }
 
+    /// Keeps records of the log's own, in order; a crash may keep the first of them alone.
+    ///
+    /// # Errors
+    /// [`AppendError`] as for events.
+    pub fn records_blocking(&self, raw: &[Vec<u8>]) -> Result<Committed, AppendError> {
+        let blocks = own_records(raw).map_err(|why| AppendError::Stopped(why.to_string()))?;
+        self.append_blocking(blocks)
+    }
+
     /// [`Log::record_blocking`] for async callers.
     ///
     /// # Errors
@@ -287,15 +296,22 @@ impl Log {
 }
 
 fn own_record(raw: &[u8]) -> Result<Vec<HeadedBlock>, NoRandomness> {
-    let mut batch = BatchBuilder::with_capacity(1, raw.len());
-    batch.push(&NewEntry {
-        kind: Kind::Record,
-        source: 0,
-        class: 1,
-        facts: records::own_facts().into(),
-        people: b"{}".as_slice().into(),
-        raw,
-        id: None,
-    })?;
+    own_records(&[raw])
+}
+
+fn own_records<R: AsRef<[u8]>>(all: &[R]) -> Result<Vec<HeadedBlock>, NoRandomness> {
+    let bytes = all.iter().map(|raw| raw.as_ref().len()).sum();
+    let mut batch = BatchBuilder::with_capacity(all.len(), bytes);
+    for raw in all {
+        batch.push(&NewEntry {
+            kind: Kind::Record,
+            source: 0,
+            class: 1,
+            facts: records::own_facts().into(),
+            people: b"{}".as_slice().into(),
+            raw: raw.as_ref(),
+            id: None,
+        })?;
+    }
     Ok(batch.finish())
 }

@@ -11,6 +11,7 @@
 pub mod catalog;
 pub mod compile;
 pub mod condition;
+pub mod directory;
 pub mod draft;
 pub mod emit;
 pub mod evaluate;

@@ -8,6 +8,8 @@ mod backups;
 mod binary;
 #[path = "cli/connections.rs"]
 mod connections;
+#[path = "cli/identities.rs"]
+mod identities;
 #[path = "cli/imports.rs"]
 mod imports;
 #[path = "cli/keys.rs"]

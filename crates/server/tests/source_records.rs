@@ -77,6 +77,20 @@ fn with_choice(kind: u8, raw: &[u8]) -> Vec<u8> {
     [&[kind], raw].concat()
 }
 
+/// The fuzz corpus of directories of identities.
+fn directories() -> Vec<Vec<u8>> {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/source_directory")).unwrap();
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 7, "the corpus is missing");
+    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+}
+
+#[test]
+fn every_directory_of_the_corpus_keeps_the_properties() {
+    directories().iter().for_each(|file| properties::directory(file));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -106,5 +120,13 @@ proptest! {
     fn any_text_gives_a_valid_event(kind: u8, text in r#"([{}\[\]":,<>= \\]|\PC|type=|audit\(|<a>|"a":){0,60}"#) {
         properties::map(&with_choice(kind, text.as_bytes()));
         properties::decoders(text.as_bytes());
+    }
+
+    #[test]
+    fn a_directory_with_changed_bytes_is_taken_or_refused(mut file in prop::sample::select(directories()), at in any::<Index>(), with in prop::collection::vec(any::<u8>(), 0..4)) {
+        let at = at.index(file.len() + 1);
+        let end = (at + 2).min(file.len());
+        file.splice(at..end, with);
+        properties::directory(&file);
     }
 }

@@ -22,8 +22,8 @@ use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
-    completeness, connections, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf, trail,
-    tree,
+    completeness, connections, directory, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf,
+    trail, tree,
 };
 use crate::intake::bulk::Verb;
 
@@ -133,6 +133,9 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::GetConnection, _) => connections::get(api, asked).await,
         (Endpoint::SetConnection, Some(caller)) => connections::set(api, caller, asked).await,
         (Endpoint::RemoveConnection, Some(caller)) => connections::remove(api, caller, asked).await,
+        (Endpoint::ImportDirectory, Some(caller)) => directory::import(api, caller, asked).await,
+        (Endpoint::ListDirectory, _) => directory::list(api, asked).await,
+        (Endpoint::RemoveIdentity, Some(caller)) => directory::remove(api, caller, asked).await,
         (Endpoint::CreateKey, Some(caller)) => keys::create(api, caller, asked).await,
         (Endpoint::ListKeys, _) => keys::list(api, asked).await,
         (Endpoint::GetKey, _) => keys::get(api, asked).await,

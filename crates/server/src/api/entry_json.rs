@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::api::instant::format_rfc3339;
+use crate::source::directory::Directory;
 use crate::source::{Catalog, Scratch};
 use crate::store::read::StoredEntry;
 
@@ -42,6 +43,15 @@ struct Meaning {
     map: u32,
     identity: Identities,
     ocsf: Box<RawValue>,
+}
+
+/// What it takes to say what an event means.
+#[derive(Clone, Copy, Debug)]
+pub struct Knowing<'a> {
+    /// Kinds of sources.
+    pub catalog: &'a Catalog,
+    /// Which names are the same person.
+    pub directory: &'a Directory,
 }
 
 #[derive(Serialize)]
@@ -144,17 +154,18 @@ impl EntryJson {
         }
     }
 
-    /// With what it means, if a catalog is given and it is an event.
+    /// With what it means, if somebody is given who knows and it is an event.
     #[must_use]
-    pub fn meaning(mut self, catalog: Option<&Catalog>, entry: &StoredEntry, state: &TrailState) -> Self {
-        if let Some(catalog) = catalog.filter(|_| entry.leaf.kind == Kind::Event) {
+    pub fn meaning(mut self, knowing: Option<Knowing<'_>>, entry: &StoredEntry, state: &TrailState) -> Self {
+        if let Some(Knowing { catalog, directory }) = knowing.filter(|_| entry.leaf.kind == Kind::Event) {
             let kind = state.sources.get(&entry.leaf.source).map(|source| source.kind.as_str());
             let received_at = i64::try_from(entry.leaf.received_at).unwrap_or(i64::MAX);
             let mapped = catalog.map(&entry.raw, kind, received_at, &mut Scratch::default());
+            let person = |name: Option<String>| name.map(|name| directory.resolve(&name).to_owned());
             self.meaning = Some(Meaning {
                 kind: mapped.kind,
                 map: mapped.version,
-                identity: Identities { actor: mapped.actor, target: mapped.target },
+                identity: Identities { actor: person(mapped.actor), target: person(mapped.target) },
                 ocsf: value(&mapped.ocsf),
             });
         }

@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::answer::{bytes, json};
 use crate::api::dispatch::Asked;
-use crate::api::entry_json::{EntryJson, RawType, raw_of};
+use crate::api::entry_json::{EntryJson, Knowing, RawType, raw_of};
 use crate::api::error::ApiError;
 use crate::api::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX};
 use crate::api::proofs;
 use crate::api::query::{NoQuery, Switch, query};
 use crate::api::state::Api;
+use crate::door::Admission;
 use crate::log::shared::View;
+use crate::source::directory::Directory;
+use crate::store::read::ReadError;
+use crate::store::trail::Trail;
 
 /// Media type of an event file.
 const EVENT_FILE_TYPE: &str = "application/vnd.indelible.event+json";
@@ -69,6 +73,20 @@ struct ListQuery {
     ocsf: Switch,
 }
 
+/// Whom to ask what an event means, if that was asked.
+struct Understanding(Option<(Arc<Admission>, Arc<Directory>)>);
+
+impl Understanding {
+    fn of(admission: Option<Arc<Admission>>, trail: &Trail) -> Result<Self, ReadError> {
+        let with_directory = |admission: Arc<Admission>| admission.identities().in_force(trail).map(|directory| (admission, directory));
+        admission.map(with_directory).transpose().map(Self)
+    }
+
+    fn knowing(&self) -> Option<Knowing<'_>> {
+        self.0.as_ref().map(|(admission, directory)| Knowing { catalog: admission.catalog(), directory })
+    }
+}
+
 /// The index in a path: decimal digits in their one spelling.
 async fn index(asked: &mut Asked) -> Result<u64, ApiError> {
     let text = asked.path_part().await?;
@@ -84,11 +102,12 @@ pub async fn get(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiError>
         let file = api.read(move |trail| Ok(proofs::event_file(trail, index)?.to_json())).await?;
         return Ok(attachment(bytes(StatusCode::OK, EVENT_FILE_TYPE, file), index, "event.json"));
     }
-    let catalog = ocsf.is_on().then(|| Arc::clone(api.admission.catalog()));
+    let admission = ocsf.is_on().then(|| Arc::clone(&api.admission));
     api.read(move |trail| {
+        let understanding = Understanding::of(admission, trail)?;
         let entry = trail.reader().entry(index)?;
         let view = trail.view();
-        let entry = EntryJson::new(&entry, &view.state).meaning(catalog.as_deref(), &entry, &view.state);
+        let entry = EntryJson::new(&entry, &view.state).meaning(understanding.knowing(), &entry, &view.state);
         Ok(json(StatusCode::OK, &One { entry, tree: Tree::of(&view) }))
     })
     .await
@@ -136,14 +155,15 @@ pub async fn list(api: &Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
             format!("limit={limit}: use 1 to {LIST_ENTRIES_MAX}, and `next` of each answer as `from` of the next request"),
         ));
     }
-    let catalog = ocsf.is_on().then(|| Arc::clone(api.admission.catalog()));
+    let admission = ocsf.is_on().then(|| Arc::clone(&api.admission));
     api.read(move |trail| {
+        let understanding = Understanding::of(admission, trail)?;
         let view = trail.view();
         let (mut events, mut held, mut at) = (Vec::new(), 0, from);
         while at < view.size && events.len() < limit && held < LIST_BYTES_MAX {
             let entry = trail.reader().entry(at)?;
             held += entry.raw.len();
-            events.push(EntryJson::new(&entry, &view.state).meaning(catalog.as_deref(), &entry, &view.state));
+            events.push(EntryJson::new(&entry, &view.state).meaning(understanding.knowing(), &entry, &view.state));
             at += 1;
         }
         let next = (at < view.size).then_some(at);

@@ -36,6 +36,9 @@ pub enum Endpoint {
     GetConnection,
     SetConnection,
     RemoveConnection,
+    ImportDirectory,
+    ListDirectory,
+    RemoveIdentity,
     CreateKey,
     ListKeys,
     GetKey,
@@ -87,7 +90,7 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 67] = [
+pub static ROUTES: [Route; 70] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -103,6 +106,9 @@ pub static ROUTES: [Route; 67] = [
     route(Endpoint::GetConnection, Method::GET, "/v1/connections/{name}", ADMIN),
     route(Endpoint::SetConnection, Method::PUT, "/v1/connections/{name}", ADMIN),
     route(Endpoint::RemoveConnection, Method::DELETE, "/v1/connections/{name}", ADMIN),
+    route(Endpoint::ImportDirectory, Method::PUT, "/v1/directory", ADMIN),
+    route(Endpoint::ListDirectory, Method::GET, "/v1/directory", READ),
+    route(Endpoint::RemoveIdentity, Method::DELETE, "/v1/directory/{identity}", ADMIN),
     route(Endpoint::CreateKey, Method::POST, "/v1/keys", ADMIN),
     route(Endpoint::ListKeys, Method::GET, "/v1/keys", ADMIN),
     route(Endpoint::GetKey, Method::GET, "/v1/keys/{id}", ADMIN),

@@ -105,6 +105,12 @@ impl DataDir {
         &self.root
     }
 
+    /// Where the directory of identities is kept for the next start. Derived from the trail and beside
+    /// it, so that no check of the trail meets it and no backup holds it.
+    pub fn directory_file(&self) -> PathBuf {
+        self.root.join("derived").join(TRAIL).join("identities.json")
+    }
+
     /// The medium that the trail lies on.
     ///
     /// # Errors

@@ -25,9 +25,17 @@ pub struct Place {
 /// # Errors
 /// It does not open, or the change was not made.
 pub fn with_trail<T>(data: &Path, change: impl FnOnce(&Trail) -> Result<T, Failure>) -> Result<T, Failure> {
+    with_data_and_trail(data, |_, trail| change(trail))
+}
+
+/// As [`with_trail`], with the directory it is in.
+///
+/// # Errors
+/// It does not open, or the change was not made.
+pub fn with_data_and_trail<T>(data: &Path, change: impl FnOnce(&DataDir, &Trail) -> Result<T, Failure>) -> Result<T, Failure> {
     let dir = DataDir::open(data)?;
     let trail = Trail::open(dir.media()?, &dir.options())?;
-    let done = change(&trail);
+    let done = change(&dir, &trail);
     trail.close();
     done
 }

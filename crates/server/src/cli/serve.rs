@@ -24,6 +24,7 @@ use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, DoorKind, DoorTable, LogFormat, Settings};
 use crate::door::Admission;
+use crate::door::directory::Identities;
 use crate::door::open::{Doors, OpenDoor};
 use crate::door::poll::http::Client;
 use crate::door::poll::service::Pollers;
@@ -173,7 +174,10 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         let listener = TcpListener::bind(config.listen).await.map_err(Failure::at(format!("cannot listen on {}", config.listen)))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr()?);
-        let admission = Arc::new(Admission::knowing(Arc::clone(trail), Clock::system(), Arc::clone(&catalog)));
+        let admission = Arc::new(
+            Admission::knowing(Arc::clone(trail), Clock::system(), Arc::clone(&catalog)).joining(Identities::kept_in(dir.directory_file())),
+        );
+        read_directory(&admission);
         let doors = Doors::open(&config.doors, &admission, SocketLimits::default()).await?;
         announce(&url, &doors.open, dir, trail, admin_key.as_deref(), out)?;
         if demo {
@@ -193,6 +197,16 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         watch.stop();
         Ok(served?)
     })
+}
+
+/// Reads the directory of identities ahead of the first request that needs it.
+fn read_directory(admission: &Arc<Admission>) {
+    let admission = Arc::clone(admission);
+    tokio::task::spawn_blocking(move || {
+        if let Err(why) = admission.identities().in_force(admission.trail()) {
+            warn!(%why, "the directory of identities cannot be read yet; whoever needs it tries again");
+        }
+    });
 }
 
 /// Pollers follow the connections of the trail until told to stop. A machine that trusts no

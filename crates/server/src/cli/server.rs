@@ -139,6 +139,15 @@ impl Server {
         response.success(&format!("{method} {path}"))
     }
 
+    /// Any request with `content`; whatever is not a success is a failure.
+    ///
+    /// # Errors
+    /// As [`Server::ask`].
+    pub fn send(&self, method: &Method, path: &str, content: Content<'_>) -> Result<Response, Failure> {
+        let response = self.request(method, path, Some(content)).map_err(|why| self.unreachable(&why))?;
+        response.success(&format!("{method} {path}"))
+    }
+
     /// `GET path`; whatever is not a success is a failure.
     ///
     /// # Errors

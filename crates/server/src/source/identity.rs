@@ -6,7 +6,7 @@ use crate::source::kind::Person;
 use crate::source::map::Reader;
 
 /// Characters of an identity: longer ones are not names.
-const IDENTITY_CHARS_MAX: usize = 320;
+pub const IDENTITY_CHARS_MAX: usize = 320;
 
 /// The canonical form of a name: no white space around it, lower case.
 ///
@@ -14,7 +14,7 @@ const IDENTITY_CHARS_MAX: usize = 320;
 /// regard to case where they come from. `None` for what is no name.
 #[must_use]
 pub fn canonical(name: &str) -> Option<String> {
-    let name = name.trim().trim_matches('"');
+    let name = name.trim_matches(|c: char| c.is_whitespace() || c == '"');
     let is_name = !name.is_empty() && name.chars().count() <= IDENTITY_CHARS_MAX && !name.chars().any(char::is_control);
     is_name.then(|| name.to_lowercase())
 }

@@ -13,6 +13,7 @@ mod access;
 mod client;
 mod completeness;
 mod connections;
+mod directory;
 mod elastic;
 mod hec;
 mod hooks;
