@@ -100,6 +100,8 @@ pub struct Leaf {
     pub numbers: Vec<(i64, String)>,
     /// `"sibling":`
     pub sibling: Option<Vec<u8>>,
+    /// The only words it may hold, when the schema lists them.
+    pub words: Vec<String>,
 }
 
 /// A part of the tree.
@@ -344,6 +346,11 @@ impl<'w, 'd> Writer<'w, 'd> {
             let value = self.holds(candidate.guard).then(|| self.context.value(&candidate.expression)).flatten()?;
             if !leaf.numbers.is_empty() {
                 return Some((nth, value));
+            }
+            if !leaf.words.is_empty() {
+                let text = value.as_text();
+                let word = leaf.words.iter().find(|word| word.eq_ignore_ascii_case(&text))?;
+                return Some((nth, Value::text(word.clone())));
             }
             match (value, leaf.array) {
                 (Value::List(values), true) => {

@@ -428,9 +428,6 @@ impl<'c, 'd> Reader<'c, 'd> {
         if !severity_is_ruled && !has("severity_id") && self.gives("severity_id") {
             writer.out.extend_from_slice(b",\"severity\":\"Unknown\",\"severity_id\":0");
         }
-        if self.outcome.is_none() && !has("status_id") && self.gives("status_id") {
-            writer.out.extend_from_slice(b",\"status\":\"Unknown\",\"status_id\":0");
-        }
         self.fill_required(writer, &written);
         written
     }

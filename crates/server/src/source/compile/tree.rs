@@ -219,9 +219,15 @@ fn place(
         from: vec![candidate],
         numbers: numbers_of(attribute),
         sibling: attribute.sibling.as_deref().map(prefix),
+        words: words_of(attribute),
     }));
     Ok(())
 }
 
 /// Types whose values become observables: what an investigator looks for first.
 const OBSERVED: [&str; 4] = ["ip_t", "email_t", "username_t", "hostname_t"];
+
+/// The words of an enumeration of texts, such as HTTP methods; none of one of numbers.
+fn words_of(attribute: &Attribute) -> Vec<String> {
+    attribute.numbers.keys().filter(|key| key.parse::<i64>().is_err()).cloned().collect()
+}
