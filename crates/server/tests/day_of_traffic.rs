@@ -185,7 +185,7 @@ fn until_fetched(running: &Running, day: &BTreeMap<&str, Vec<Event>>) {
         if ["okta-prod", "aws-prod"].iter().all(|source| count(source) >= day[source].len()) {
             return;
         }
-        assert!(began.elapsed() < Duration::from_secs(25), "okta {}, aws {}", count("okta-prod"), count("aws-prod"));
+        assert!(began.elapsed() < Duration::from_secs(60), "okta {}, aws {}", count("okta-prod"), count("aws-prod"));
         std::thread::sleep(Duration::from_millis(200));
     }
 }
@@ -210,7 +210,8 @@ fn assert_listed(running: &Running, kept: &BTreeMap<String, Vec<Kept>>) {
             if found["status"]["last_index"] == last {
                 break found;
             }
-            assert!(began.elapsed() < Duration::from_secs(10), "the watch has not seen entry {last}: {found}");
+            // The watch gives way to every other work of the machine.
+            assert!(began.elapsed() < Duration::from_secs(60), "the watch has not seen entry {last}: {found}");
             std::thread::sleep(Duration::from_millis(50));
         };
         assert_eq!(listed["kind"], kind, "{listed}");

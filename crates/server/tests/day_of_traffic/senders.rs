@@ -15,7 +15,7 @@ use crate::day::{Dice, Event};
 pub type Address = Arc<Mutex<String>>;
 
 /// Until when everything must have been taken.
-const PATIENCE: Duration = Duration::from_secs(55);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One request, the same at each try.
 pub struct Request {
