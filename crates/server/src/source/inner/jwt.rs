@@ -4,7 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// The payload's members and `header`.
+use crate::intake::tape::{NodeKind, Tape};
+
+/// The payload's members and `header`; `None` unless both are JSON objects.
 #[must_use]
 pub fn decode(text: &str) -> Option<String> {
     let text = text.trim();
@@ -14,9 +16,17 @@ pub fn decode(text: &str) -> Option<String> {
     let mut parts = text.split('.');
     let (header, payload) = (part(parts.next()?)?, part(parts.next()?)?);
     parts.next()?;
+    if !is_object(&header) || !is_object(&payload) {
+        return None;
+    }
     let inside = payload.trim().strip_prefix('{')?;
     let between = if inside.trim_start().starts_with('}') { "" } else { "," };
     Some(format!("{{\"header\":{}{between}{inside}", header.trim()))
+}
+
+fn is_object(json: &str) -> bool {
+    let mut tape = Tape::default();
+    tape.read(json).is_ok() && tape.node(0).is_some_and(|node| node.kind == NodeKind::Object)
 }
 
 fn part(text: &str) -> Option<String> {
@@ -44,6 +54,10 @@ mod tests {
         assert_eq!(decode(&empty).as_deref(), Some(r#"{"header":{"alg":"none"}}"#));
         for text in ["", "ey", "ey.ey", "eyJ.x.y", "plain text"] {
             assert_eq!(decode(text), None, "{text}");
+        }
+        let token = |header: &str, payload: &str| format!("{}.{}.sig", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        for (header, payload) in [(r#"{"alg""#, "{}"), (r#"{"a":1}"#, r#"{"jti" "1"}"#), (r#"{"a":1}"#, "[]"), (r#"{"a":1},"b":{}"#, "{}")] {
+            assert_eq!(decode(&token(header, payload)), None, "{header} {payload}");
         }
     }
 }
