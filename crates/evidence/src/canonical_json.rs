@@ -110,30 +110,36 @@ pub fn write(value: &Value, out: &mut Vec<u8>) {
 
 /// Appends a string in quotes, with the escapes RFC 8785 §3.2.2.2 asks for and no others.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
-    for byte in text.bytes() {
-        let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            0x08 => b'b',
-            0x09 => b't',
-            0x0a => b'n',
-            0x0c => b'f',
-            0x0d => b'r',
-            0x00..0x20 => {
-                let digit = HEX.get(usize::from(byte & 15)).copied().unwrap_or(b'0');
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), digit]);
-                continue;
-            }
-            other => {
-                out.push(other);
-                continue;
-            }
-        };
-        out.extend_from_slice(&[b'\\', short]);
+    let mut rest = text.as_bytes();
+    // Most strings are one run of bytes that stand for themselves.
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0x00..0x20)) {
+        let (run, from) = rest.split_at(at);
+        out.extend_from_slice(run);
+        let Some((byte, behind)) = from.split_first() else { break };
+        write_escape(*byte, out);
+        rest = behind;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+fn write_escape(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        0x08 => b'b',
+        0x09 => b't',
+        0x0a => b'n',
+        0x0c => b'f',
+        0x0d => b'r',
+        0x00..0x20 => {
+            let digit = HEX.get(usize::from(byte & 15)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), digit]);
+            return;
+        }
+        itself => itself,
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 impl From<&str> for Value {

@@ -94,12 +94,22 @@ pub(super) fn is_space(byte: u8) -> bool {
 
 /// Index after the closing quote of a string whose first content byte is at `at`.
 #[inline]
-pub(super) fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    string(bytes, at).map(|(end, _)| end)
+}
+
+/// As [`string_end`], and whether a backslash is in the string.
+#[inline]
+pub(super) fn string(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut escaped = false;
     loop {
         at = plain_end(bytes, at);
         match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at = escape_end(bytes, at + 1)?,
+            b'"' => return Some((at + 1, escaped)),
+            b'\\' => {
+                escaped = true;
+                at = escape_end(bytes, at + 1)?;
+            }
             _ => return None,
         }
     }

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{self, skip_space, string_end};
+use super::json::{self, skip_space};
 use super::limits::DEPTH_MAX;
 
 /// What a value is.
@@ -42,6 +42,8 @@ pub struct Node {
     pub next: u32,
     /// What it is.
     pub kind: NodeKind,
+    /// A backslash is in its name: the name is not the bytes as they stand.
+    pub escaped_name: bool,
 }
 
 /// Why bytes do not make a tape.
@@ -104,12 +106,12 @@ impl Tape {
 
     fn read_value(&mut self, bytes: &[u8]) -> Option<()> {
         let mut at = skip_space(bytes, 0);
-        let mut name = (0, 0);
+        let (mut name, mut escaped_name) = ((0, 0), false);
         loop {
             // `at` stands at the first byte of a value.
             let (kind, end) = scalar_or_open(bytes, at)?;
             let number = self.nodes.len() as u32;
-            self.nodes.push(Node { name, value: (at as u32, end as u32), next: number + 1, kind });
+            self.nodes.push(Node { name, value: (at as u32, end as u32), next: number + 1, kind, escaped_name });
             at = end;
             if matches!(kind, NodeKind::Object | NodeKind::Array) {
                 at = skip_space(bytes, at);
@@ -122,7 +124,7 @@ impl Tape {
                         return None;
                     }
                     self.open.push(number);
-                    (name, at) = self.name(bytes, at)?;
+                    (name, escaped_name, at) = self.name(bytes, at)?;
                     continue;
                 }
             }
@@ -136,7 +138,7 @@ impl Tape {
                 match (*bytes.get(at)?, object) {
                     (b',', _) => {
                         at = skip_space(bytes, at + 1);
-                        (name, at) = self.name(bytes, at)?;
+                        (name, escaped_name, at) = self.name(bytes, at)?;
                         break;
                     }
                     (b'}', true) | (b']', false) => {
@@ -150,19 +152,20 @@ impl Tape {
         }
     }
 
-    /// The name before a value, when the innermost open bracket is an object's, and where the
-    /// value begins.
-    fn name(&self, bytes: &[u8], at: usize) -> Option<((u32, u32), usize)> {
+    /// The name before a value, when the innermost open bracket is an object's, whether it has a
+    /// backslash, and where the value begins.
+    #[inline]
+    fn name(&self, bytes: &[u8], at: usize) -> Option<((u32, u32), bool, usize)> {
         let parent = self.node(*self.open.last()?)?;
         if parent.kind == NodeKind::Array {
-            return Some(((0, 0), at));
+            return Some(((0, 0), false, at));
         }
         if *bytes.get(at)? != b'"' {
             return None;
         }
-        let end = string_end(bytes, at + 1)?;
+        let (end, escaped) = json::string(bytes, at + 1)?;
         let colon = skip_space(bytes, end);
-        (*bytes.get(colon)? == b':').then(|| (((at + 1) as u32, (end - 1) as u32), skip_space(bytes, colon + 1)))
+        (*bytes.get(colon)? == b':').then(|| (((at + 1) as u32, (end - 1) as u32), escaped, skip_space(bytes, colon + 1)))
     }
 
     fn close(&mut self, number: u32, end: usize) {
@@ -175,11 +178,11 @@ impl Tape {
 }
 
 /// Kind of the value at `at`, and the index after it (after its bracket, if it has one).
+#[inline]
 fn scalar_or_open(bytes: &[u8], at: usize) -> Option<(NodeKind, usize)> {
     Some(match *bytes.get(at)? {
         b'"' => {
-            let end = string_end(bytes, at + 1)?;
-            let escaped = memchr::memchr(b'\\', bytes.get(at..end)?).is_some();
+            let (end, escaped) = json::string(bytes, at + 1)?;
             (NodeKind::Text { escaped }, end)
         }
         b'{' => (NodeKind::Object, at + 1),

@@ -8,7 +8,8 @@ use crate::intake::tape::{NodeKind, Tape};
 use crate::source::compile::{MapError, compile};
 use crate::source::evaluate::Context;
 use crate::source::kind::{Decoder, Kind};
-use crate::source::map::{Mapped, Noticed, Scratch, as_json, as_text, unreadable};
+use crate::source::map::{Mapped, Scratch, Taken, as_json, as_text, unreadable};
+use crate::source::notice::Noticed;
 use crate::source::value::{Document, Value};
 
 include!(concat!(env!("OUT_DIR"), "/built_in_sources.rs"));
@@ -170,10 +171,10 @@ impl Catalog {
     #[must_use]
     pub fn map(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> Mapped {
         if let Some(kind) = name.and_then(|name| self.kind(name)) {
-            if kind.recognise.is_empty() || looks_like(kind, raw) {
-                return kind.map(raw, received_at, scratch);
+            if let Some(mapped) = kind.map_if(Taken::Recognised, raw, received_at, scratch) {
+                return mapped;
             }
-            // Of this kind, but in a shipper's envelope.
+            // Of this kind, but perhaps in a shipper's envelope.
             return match self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind)) {
                 Some((_, inner)) => kind.map(inner.as_bytes(), received_at, scratch),
                 None => kind.map(raw, received_at, scratch),
@@ -189,11 +190,11 @@ impl Catalog {
     #[must_use]
     pub fn notice(&self, raw: &[u8], name: &str, received_at: i64, scratch: &mut Scratch) -> Option<Noticed> {
         let kind = self.kind(name)?;
-        if kind.recognise.is_empty() || looks_like(kind, raw) {
-            return kind.notice(raw, received_at, scratch);
+        if let Some(noticed) = kind.notice(Taken::Recognised, raw, received_at, scratch) {
+            return Some(noticed);
         }
         let (_, inner) = self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind))?;
-        kind.notice(inner.as_bytes(), received_at, scratch)
+        kind.notice(Taken::Readable, inner.as_bytes(), received_at, scratch)
     }
 
     /// The records of a wrapper of the kind, or of any kind when it is not known; `None` when `raw` is
@@ -250,7 +251,7 @@ fn unwrap_as(kind: &Kind, raw: &[u8]) -> Option<Vec<Item>> {
 }
 
 /// The elements at a path: objects by their place, texts as they are.
-fn items(context: &Context<'_, '_>, path: &crate::source::expression::Path) -> Option<Vec<Item>> {
+fn items<'c>(context: &Context<'c>, path: &'c crate::source::expression::Path) -> Option<Vec<Item>> {
     let mut found = Vec::new();
     let elements = context.elements(path);
     for at in &elements {
@@ -276,12 +277,6 @@ fn items(context: &Context<'_, '_>, path: &crate::source::expression::Path) -> O
         found.extend(values.into_iter().map(|value| Item::Text(value.as_text().into_owned())));
     }
     (!found.is_empty()).then_some(found)
-}
-
-/// Whether any rule of the kind recognises the record as it stands.
-fn looks_like(kind: &Kind, raw: &[u8]) -> bool {
-    let text = as_text(raw);
-    Forms::new(&text).certainty(kind) > 0
 }
 
 /// A record as JSON with its values.

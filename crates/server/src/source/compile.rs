@@ -3,14 +3,15 @@
 mod tree;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::ocsf::schema::{Attribute, Class, SCHEMA};
 use crate::source::compile::tree::{TreeBuilder, resolve};
-use crate::source::condition::{Condition, Glob};
+use crate::source::condition::Condition;
 use crate::source::emit::{Candidate, Guard, Out};
 use crate::source::evaluate::Reading;
 use crate::source::expression::{BadExpression, Expression, Path, Primary};
+use crate::source::glob::{Glob, GlobSet};
 use crate::source::kind::{
     Actions, Activity, ClassProgram, Decoder, Dispatch, Header, Identity, Kind, Outcome, Overlay, Pattern, Patterns, Person,
     RecordExpressions, Severity,
@@ -18,6 +19,8 @@ use crate::source::kind::{
 use crate::source::lazy_regex::{LazyRegex, LazyRegexSet};
 use crate::source::places::{Places, Read};
 use crate::source::spec::{self, CaptionOrNumber, MapSpec, Names, OneOrMany};
+use crate::source::tables::{Table, Tables};
+use crate::source::tree_rules::TreeRules;
 
 /// Why a map cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +68,7 @@ pub fn compile(text: &str) -> Result<Kind, MapError> {
     kind.paths(&mut |path| places.add(path, &mut count));
     kind.places = places;
     kind.place_count = count;
+    kind.settle();
     Ok(kind)
 }
 
@@ -150,11 +154,10 @@ fn product(spec: &MapSpec) -> Vec<u8> {
 }
 
 fn reading(spec: &MapSpec) -> Reading {
-    let lowered = |table: &BTreeMap<String, String>| table.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect();
     Reading {
         loose: spec.names == Names::Loose,
         absent: spec.absent.clone(),
-        tables: spec.tables.iter().map(|(name, table)| (name.clone(), lowered(table))).collect(),
+        tables: Tables::new(spec.tables.iter().map(|(name, table)| (name.clone(), Table::new(table)))),
     }
 }
 
@@ -236,18 +239,18 @@ fn patterns(spec: &MapSpec) -> Result<Patterns, MapError> {
 
 /// Which classes an action may lead to: exact names in a map, everything else in order.
 fn dispatch(spec: &MapSpec) -> Dispatch {
-    let Dispatch { mut exact, mut others } = Dispatch::default();
+    let (mut exact, mut others) = (Vec::new(), Vec::new());
     for (nth, class) in spec.class.iter().enumerate() {
         let actions = class.action.as_slice();
         let (globs, plain): (Vec<_>, Vec<_>) = actions.iter().partition(|action| action.contains('*'));
         for action in plain {
-            exact.entry(action.to_ascii_lowercase()).or_default().push(nth);
+            exact.push((Glob::Exact(action.clone()), nth));
         }
         if actions.is_empty() || !globs.is_empty() {
             others.push((nth, globs.into_iter().map(|glob| Glob::new(glob)).collect()));
         }
     }
-    Dispatch { exact, others }
+    Dispatch { exact: GlobSet::new(exact), others }
 }
 
 fn class_program(spec: &MapSpec, class_spec: &spec::ClassSpec, at: &str, record: &RecordExpressions) -> Result<ClassProgram, MapError> {
@@ -266,7 +269,7 @@ fn class_program(spec: &MapSpec, class_spec: &spec::ClassSpec, at: &str, record:
     builder.fields(&spec.fields, Guard::Always, false)?;
     if class_spec.class == "api_activity" {
         for expression in &record.action {
-            let candidate = Candidate { guard: Guard::Always, expression: expression.clone() };
+            let candidate = Candidate::new(Guard::Always, expression.clone());
             builder.candidate("api.operation", candidate, false)?;
         }
     }
@@ -292,12 +295,9 @@ fn class_program(spec: &MapSpec, class_spec: &spec::ClassSpec, at: &str, record:
         header,
         activity,
         severity,
-        required: class.attributes.iter().filter(|(_, a)| a.is_required() && a.profiles.is_empty()).map(|(name, _)| name.clone()).collect(),
-        at_least_one: class.constraints.at_least_one.clone(),
-        just_one: class.constraints.just_one.clone(),
-        profiles: class.attributes.iter().filter_map(|(name, a)| Some((name.clone(), a.profiles.first()?.clone()))).collect(),
         actor: person(&roots, "actor.user"),
         user: person(&roots, "user"),
+        rules: TreeRules::new(class, &mut roots).map_err(|why| wrong(at, why))?,
         tree: roots,
         read,
         read_with_text,
@@ -360,16 +360,15 @@ fn activity(class: &Class, spec: &spec::Activity, at: &str) -> Result<(Vec<Heade
             })
     };
     let activity = match spec {
-        spec::Activity::Fixed(given) => Activity { from: Vec::new(), map: Vec::new(), default: number(given)? },
+        spec::Activity::Fixed(given) => Activity { from: Vec::new(), map: GlobSet::default(), default: number(given)? },
         spec::Activity::Chosen(chosen) => {
             let mut map = Vec::new();
             for (value, given) in &chosen.map {
                 map.push((Glob::new(value), number(given)?));
             }
-            // Exact words first: `Get*` must not hide `GetSessionToken`.
-            map.sort_by_key(|(glob, _)| !matches!(glob, Glob::Exact(_)));
+            // The set looks for exact words first: `Get*` must not hide `GetSessionToken`.
             let default = number(chosen.default.as_ref().unwrap_or(&CaptionOrNumber::Number(99)))?;
-            Activity { from: expressions(at, &chosen.from)?, map, default }
+            Activity { from: expressions(at, &chosen.from)?, map: GlobSet::new(map), default }
         }
     };
     Ok((headers, activity))
@@ -396,7 +395,7 @@ fn check_tables(kind: &Kind) -> Result<(), MapError> {
         expression.tables(&mut found);
         names.extend(found.into_iter().map(|name| (expression.text.clone(), name.to_owned())));
     });
-    match names.into_iter().find(|(_, name)| !kind.reading.tables.contains_key(name)) {
+    match names.into_iter().find(|(_, name)| kind.reading.tables.get(name).is_none()) {
         Some((text, name)) => Err(wrong(format!("`{text}`"), format!("there is no [tables.{name}]"))),
         None => Ok(()),
     }

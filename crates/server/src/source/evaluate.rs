@@ -1,16 +1,19 @@
 //! Evaluates expressions against a record. Total: what is not there is `None`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use crate::intake::tape::{NodeKind, unescape};
 use crate::source::expression::{Expression, Function, Inner, Name, Path, Piece, Primary, Segment, loosened};
 use crate::source::function::apply;
 use crate::source::inner::decoded_inner;
+use crate::source::tables::Tables;
 use crate::source::value::{Document, Value};
 
 /// How deep `(json)` and its like may be nested: each level is a parse of its own.
 const INNER_MAX: usize = 4;
+
+/// Room for what most templates give.
+const TEMPLATE_BYTES: usize = 64;
 
 /// The node of a place that a record does not have.
 pub const NOWHERE: u32 = u32::MAX;
@@ -22,44 +25,81 @@ pub struct Reading {
     pub loose: bool,
     /// Texts that mean: no value.
     pub absent: Vec<String>,
-    /// For `map:`; keys in lower case.
-    pub tables: HashMap<String, HashMap<String, String>>,
+    /// For `map:`.
+    pub tables: Tables,
 }
 
-/// A record being read.
+/// A record being read. All it borrows, the map included, lives as long as the values it gives.
 #[derive(Clone, Copy)]
-pub struct Context<'c, 'd> {
+pub struct Context<'d> {
     /// The record.
     pub document: Document<'d>,
     /// What a pattern found in its text: members of `p`.
-    pub captures: &'c [(String, Cow<'d, str>)],
+    pub captures: &'d [(String, Cow<'d, str>)],
     /// How to read it.
-    pub reading: &'c Reading,
+    pub reading: &'d Reading,
     /// Nodes of the places found beforehand, [`NOWHERE`] for those that are not there.
-    pub places: &'c [u32],
+    pub places: &'d [u32],
     /// The value paths start from: 0, or the element inside `each`.
     pub root: u32,
 }
 
-impl<'c, 'd> Context<'c, 'd> {
+impl<'d> Context<'d> {
     /// The expression's value.
     #[must_use]
-    pub fn value(&self, expression: &Expression) -> Option<Value<'d>> {
+    pub fn value(&self, expression: &'d Expression) -> Option<Value<'d>> {
+        if let (Primary::Path(path), []) = (&expression.primary, expression.functions.as_slice()) {
+            return self.path(path);
+        }
         let start = match &expression.primary {
-            Primary::Literal(text) => Some(Value::text(text.clone())),
+            Primary::Literal(text) => Some(Value::text(text.as_str())),
             Primary::Path(path) => self.path(path),
             Primary::Template(pieces) => self.template(pieces).map(Value::text),
         };
         self.after(start, &expression.functions)
     }
 
+    /// Places were found, and paths start where they did.
+    #[inline]
+    fn knows_places(&self) -> bool {
+        self.root == 0 && !self.places.is_empty()
+    }
+
+    /// Whether all of these places are missing; false when there is none.
+    #[inline]
+    #[must_use]
+    pub fn misses(&self, needs: &[u32]) -> bool {
+        let is_missing = |place: &u32| self.places.get(*place as usize).is_some_and(|at| *at == NOWHERE);
+        self.root == 0 && !needs.is_empty() && needs.iter().all(is_missing)
+    }
+
+    /// Whether a candidate that needs this place may give a value.
+    #[must_use]
+    pub fn may_give(&self, needs: u32) -> bool {
+        needs == NOWHERE || self.root != 0 || self.places.get(needs as usize).is_none_or(|at| *at != NOWHERE)
+    }
+
+    /// The text at a place with its quotes, if it stands there without an escape and means something.
+    #[inline]
+    #[must_use]
+    pub fn plain_text(&self, place: u32) -> Option<&'d str> {
+        let at = self.places.get(place as usize).filter(|_| self.root == 0)?;
+        let node = self.document.tape.node(*at)?;
+        let text = self.document.raw(node);
+        // Two quotes with nothing between them are no value.
+        let is_text = node.kind == NodeKind::Text { escaped: false } && text.len() > 2;
+        let is_absent = |absent: &String| absent.len() + 2 == text.len() && text.get(1..text.len() - 1) == Some(absent.as_str());
+        (is_text && !self.reading.absent.iter().any(is_absent)).then_some(text)
+    }
+
     /// A value with what is done to it.
-    pub fn after(&self, start: Option<Value<'d>>, functions: &[Function]) -> Option<Value<'d>> {
+    pub fn after(&self, start: Option<Value<'d>>, functions: &'d [Function]) -> Option<Value<'d>> {
         let value = functions.iter().try_fold(start?, |value, function| apply(function, value, self.reading))?;
         self.present(value)
     }
 
     /// No value for the texts that mean none.
+    #[inline]
     fn present(&self, value: Value<'d>) -> Option<Value<'d>> {
         match &value {
             Value::Text { text, .. } if text.is_empty() || self.reading.absent.iter().any(|absent| absent == text) => None,
@@ -68,8 +108,8 @@ impl<'c, 'd> Context<'c, 'd> {
         }
     }
 
-    fn template(&self, pieces: &[Piece]) -> Option<String> {
-        let mut out = String::new();
+    fn template(&self, pieces: &'d [Piece]) -> Option<String> {
+        let mut out = String::with_capacity(TEMPLATE_BYTES);
         for piece in pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
@@ -97,13 +137,22 @@ impl<'c, 'd> Context<'c, 'd> {
         {
             return self.inside(Value::text(text.clone()), rest);
         }
-        match path.place.filter(|_| self.root == 0) {
+        match path.place.filter(|_| self.knows_places()) {
             Some((place, taken)) => match self.places.get(place) {
-                Some(&at) if at != NOWHERE => self.follow(at, path.segments.get(taken..).unwrap_or_default()),
+                Some(&at) if at != NOWHERE => match path.segments.get(taken..).unwrap_or_default() {
+                    [] => self.node(at),
+                    rest => self.follow(at, rest),
+                },
                 _ => None,
             },
             None => self.follow(self.root, &path.segments),
         }
+    }
+
+    /// The value of a node.
+    #[inline]
+    fn node(&self, at: u32) -> Option<Value<'d>> {
+        self.present(self.document.value(self.document.tape.node(at)?)?)
     }
 
     /// What stands further inside a text that is not in the record's own tape.
@@ -120,8 +169,9 @@ impl<'c, 'd> Context<'c, 'd> {
     /// The value `segments` lead to from the node `at`.
     #[must_use]
     pub fn follow(&self, at: u32, segments: &[Segment]) -> Option<Value<'d>> {
+        let (at, segments) = to_one(self.document, at, segments, self.reading.loose)?;
         if segments.is_empty() {
-            return self.document.tape.node(at).and_then(|node| self.document.value(node)).and_then(|value| self.present(value));
+            return self.node(at);
         }
         let several = segments.iter().any(|segment| matches!(segment, Segment::Each));
         let mut found = Vec::new();
@@ -133,15 +183,22 @@ impl<'c, 'd> Context<'c, 'd> {
     /// The elements of the array (or the one value) `segments` lead to: roots for `each`.
     #[must_use]
     pub fn elements(&self, path: &Path) -> Vec<u32> {
-        let mut nodes = vec![self.root];
-        for segment in &path.segments {
+        let (start, segments) = match path.place.filter(|_| self.knows_places()) {
+            Some((place, taken)) => match self.places.get(place) {
+                Some(&at) if at != NOWHERE => (at, path.segments.get(taken..).unwrap_or_default()),
+                _ => return Vec::new(),
+            },
+            None => (self.root, path.segments.as_slice()),
+        };
+        let mut nodes = vec![start];
+        for segment in segments {
             nodes = nodes.into_iter().flat_map(|at| self.element_step(at, segment)).collect();
         }
         nodes
     }
 }
 
-impl Context<'_, '_> {
+impl Context<'_> {
     /// As [`step`], but an object where a list is expected is a list of one.
     fn element_step(&self, at: u32, segment: &Segment) -> Vec<u32> {
         match (segment, self.document.tape.node(at)) {
@@ -149,6 +206,15 @@ impl Context<'_, '_> {
             _ => step(self.document, at, segment, self.reading.loose),
         }
     }
+}
+
+/// Follows the leading steps that lead to one value at most: where they end, and the steps left.
+fn to_one<'s>(document: Document<'_>, mut at: u32, mut segments: &'s [Segment], loose: bool) -> Option<(u32, &'s [Segment])> {
+    while let [Segment::Member(name), rest @ ..] = segments {
+        at = member(document, at, name, loose)?;
+        segments = rest;
+    }
+    Some((at, segments))
 }
 
 /// Nodes one step away. Steps into a text have none: they need a document of their own.

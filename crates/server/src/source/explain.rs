@@ -3,7 +3,8 @@
 use crate::source::catalog::Catalog;
 use crate::source::emit::Leaf;
 use crate::source::kind::Kind;
-use crate::source::map::{Reader, Scratch};
+use crate::source::map::{Scratch, Taken};
+use crate::source::reader::Reader;
 
 /// One attribute of the event.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -69,7 +70,9 @@ pub fn explain(catalog: &Catalog, raw: &[u8], kind: Option<&str>, received_at: i
     let mut fields = Vec::new();
     if let Some(kind) = name.as_deref().and_then(|name| catalog.kind(name)) {
         let inner = catalog.best(raw, 2, std::slice::from_ref(kind)).map(|(_, text)| text.into_owned().into_bytes());
-        kind.with_reader(inner.as_deref().unwrap_or(raw), received_at, &mut scratch, &mut |reader| fields = fields_of(kind, reader));
+        kind.with_reader(Taken::Readable, inner.as_deref().unwrap_or(raw), received_at, &mut scratch, &mut |reader| {
+            fields = fields_of(kind, reader)
+        });
     }
     let text = |path: &str| path.split('.').try_fold(&ocsf, |at, name| at.get(name)).and_then(|value| value.as_str()).map(str::to_owned);
     let certainty_of = |name: &str| recognised.as_ref().filter(|found| found.kind.name == name).map_or(0, |found| found.certainty);
@@ -104,10 +107,10 @@ fn also_like(catalog: &Catalog, raw: &[u8], best: &str) -> Vec<(String, u8)> {
     like
 }
 
-fn fields_of(kind: &Kind, reader: &Reader<'_, '_>) -> Vec<Field> {
+fn fields_of<'d>(kind: &'d Kind, reader: &Reader<'d>) -> Vec<Field> {
     let writer = reader.writer();
     let mut leaves: Vec<&Leaf> = Vec::new();
-    reader.class.tree.iter().for_each(|out| out.leaves(&mut leaves));
+    reader.class.tree.iter().chain(&reader.class.rules.metadata).for_each(|out| out.leaves(&mut leaves));
     let mapped = leaves.into_iter().filter_map(|leaf| {
         let (nth, value) = writer.value(leaf)?;
         let from = leaf.from.get(nth)?.expression.text.clone();

@@ -8,6 +8,8 @@
 //! template   = text with {expression}; {expression?} may be empty
 //! ```
 
+use memchr::memmem::{Finder, FinderRev};
+
 use crate::source::lazy_regex::LazyRegex;
 
 /// A member's name.
@@ -94,6 +96,43 @@ impl Path {
     pub fn names_the_record(&self) -> bool {
         matches!(self.segments.first(), Some(Segment::Member(name)) if name.exact == "$")
     }
+
+    /// It may be a member of `p`: what a pattern found, which stands at no place of the record.
+    #[must_use]
+    pub fn may_be_captured(&self) -> bool {
+        matches!(self.segments.first(), Some(Segment::Member(name)) if name.exact == "p")
+    }
+}
+
+/// A text to look for, with its searcher made beforehand.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    first: Finder<'static>,
+    last: FinderRev<'static>,
+}
+
+impl Mark {
+    /// Looks for `text`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self { first: Finder::new(text).into_owned(), last: FinderRev::new(text).into_owned() }
+    }
+
+    /// What stands before and after the first one.
+    #[must_use]
+    pub fn split_first<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
+        self.split_at(text, self.first.find(text.as_bytes())?)
+    }
+
+    /// What stands before and after the last one.
+    #[must_use]
+    pub fn split_last<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
+        self.split_at(text, self.last.rfind(text.as_bytes())?)
+    }
+
+    fn split_at<'t>(&self, text: &'t str, at: usize) -> Option<(&'t str, &'t str)> {
+        Some((text.get(..at)?, text.get(at + self.first.needle().len()..)?))
+    }
 }
 
 /// A change of one value.
@@ -103,10 +142,10 @@ pub enum Function {
     Lower,
     Upper,
     Trim,
-    Before(String),
-    After(String),
-    BeforeLast(String),
-    AfterLast(String),
+    Before(Mark),
+    After(Mark),
+    BeforeLast(Mark),
+    AfterLast(Mark),
     Ip,
     Port,
     NotIp,
@@ -404,10 +443,10 @@ fn function(text: &str) -> Result<Function, String> {
         "lower" => Function::Lower,
         "upper" => Function::Upper,
         "trim" => Function::Trim,
-        "before" => Function::Before(needed()?),
-        "after" => Function::After(needed()?),
-        "before_last" => Function::BeforeLast(needed()?),
-        "after_last" => Function::AfterLast(needed()?),
+        "before" => Function::Before(Mark::new(&needed()?)),
+        "after" => Function::After(Mark::new(&needed()?)),
+        "before_last" => Function::BeforeLast(Mark::new(&needed()?)),
+        "after_last" => Function::AfterLast(Mark::new(&needed()?)),
         "ip" => Function::Ip,
         "port" => Function::Port,
         "not_ip" => Function::NotIp,
@@ -459,7 +498,9 @@ mod tests {
     fn functions_and_templates_are_read() {
         let expression = Expression::parse(r"{domain}\{user | lower} | upper | before:'|'").unwrap();
         assert!(matches!(&expression.primary, Primary::Template(pieces) if pieces.len() == 3));
-        assert!(matches!(expression.functions.as_slice(), [Function::Upper, Function::Before(bar)] if bar == "|"));
+        assert!(
+            matches!(expression.functions.as_slice(), [Function::Upper, Function::Before(bar)] if bar.split_first("a|b") == Some(("a", "b")))
+        );
         let expression = Expression::parse(r#"a[x=1|2] | match:'^(a|b)$' | map:t"#).unwrap();
         assert_eq!(expression.functions.len(), 2);
         assert!(matches!(Expression::parse("'a | {b}'").unwrap().primary, Primary::Literal(text) if text == "a | {b}"));

@@ -9,7 +9,7 @@ use crate::source::value::{Document, Value};
 
 /// Applies a function; to each of several values, where it is not about all of them.
 #[must_use]
-pub fn apply<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<Value<'d>> {
+pub fn apply<'d>(function: &'d Function, value: Value<'d>, reading: &'d Reading) -> Option<Value<'d>> {
     match (function, value) {
         (Function::Join(between), Value::List(values)) => {
             let texts: Vec<_> = values.iter().map(Value::as_text).collect();
@@ -33,16 +33,21 @@ fn pieces<'d, 't>(pieces: impl Iterator<Item = &'t str>) -> Option<Value<'d>> {
     (!pieces.is_empty()).then_some(Value::List(pieces))
 }
 
-fn one<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<Value<'d>> {
+fn one<'d>(function: &Function, value: Value<'d>, reading: &'d Reading) -> Option<Value<'d>> {
+    match function {
+        Function::Trim => return piece(value, |text| Some(text.trim())),
+        Function::Before(mark) => return piece(value, |text| Some(mark.split_first(text)?.0)),
+        Function::After(mark) => return piece(value, |text| Some(mark.split_first(text)?.1)),
+        Function::BeforeLast(mark) => return piece(value, |text| Some(mark.split_last(text)?.0)),
+        Function::AfterLast(mark) => return piece(value, |text| Some(mark.split_last(text)?.1)),
+        Function::Host => return piece(value, host),
+        Function::Match(regex) => return piece(value, |text| regex.first_group(text)),
+        _ => {}
+    }
     let text = value.as_text();
     Some(match function {
         Function::Lower => Value::text(text.to_lowercase()),
         Function::Upper => Value::text(text.to_uppercase()),
-        Function::Trim => Value::text(text.trim().to_owned()),
-        Function::Before(mark) => Value::text(text.split_once(mark.as_str())?.0.to_owned()),
-        Function::After(mark) => Value::text(text.split_once(mark.as_str())?.1.to_owned()),
-        Function::BeforeLast(mark) => Value::text(text.rsplit_once(mark.as_str())?.0.to_owned()),
-        Function::AfterLast(mark) => Value::text(text.rsplit_once(mark.as_str())?.1.to_owned()),
         Function::Ip => {
             if is_canonical_ipv4(&text) {
                 return Some(value);
@@ -50,47 +55,66 @@ fn one<'d>(function: &Function, value: Value<'d>, reading: &Reading) -> Option<V
             Value::text(address(&text)?.0.to_string())
         }
         Function::Port => Value::Number(address(&text)?.1?.to_string().into()),
-        Function::NotIp => return address(&text).is_none().then(|| value.clone()),
-        Function::Email => return is_email(&text).then(|| value.clone()),
-        Function::NotEmail => return (!is_email(&text)).then(|| value.clone()),
+        Function::NotIp if is_canonical_ipv4(&text) || address(&text).is_some() => return None,
+        Function::Email if !is_email(&text) => return None,
+        Function::NotEmail if is_email(&text) => return None,
+        Function::Text if matches!(value, Value::Json(_)) => return None,
         Function::Number => match text.trim().strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok()) {
             Some(number) => Value::Number(number.to_string().into()),
             None => Value::Number(first_number(&text)?.to_owned().into()),
         },
-        Function::Map(table) => {
-            let table = reading.tables.get(table)?;
-            let found = lookup(table, &text).or_else(|| table.get("*"))?;
-            Value::text(found.clone())
-        }
-        Function::Match(regex) => {
-            let found = regex.captures(&text)?;
-            Value::text(found.get(1).or_else(|| found.get(0))?.as_str().to_owned())
-        }
-        Function::Host => Value::text(host(&text)?.to_owned()),
+        Function::Map(table) => Value::text(reading.tables.get(table)?.meaning(&text)?),
         Function::Hex => Value::text(from_hex(&text)?),
         Function::Unescape => Value::text(crate::source::inner::percent_decoded(&text)),
-        Function::Text => return (!matches!(value, Value::Json(_))).then(|| value.clone()),
-        Function::Join(_) | Function::Count | Function::Keys | Function::Words | Function::Split(_) => return Some(value.clone()),
+        // The rest judges a value, or is about several.
+        _ => {
+            drop(text);
+            value
+        }
     })
 }
 
-/// Tables are small: a walk with a comparison by length first beats hashing and lowering the text.
-fn lookup<'t>(table: &'t std::collections::HashMap<String, String>, text: &str) -> Option<&'t String> {
-    const WALKED_MAX: usize = 24;
-    if table.len() <= WALKED_MAX {
-        return table.iter().find(|(key, _)| key.len() == text.len() && key.eq_ignore_ascii_case(text)).map(|(_, value)| value);
-    }
-    table.get(text).or_else(|| table.get(&text.to_lowercase()))
+/// A part of the text; what is borrowed stays borrowed, and what needs no escape needs none in part.
+fn piece<'d>(value: Value<'d>, of: impl for<'t> FnOnce(&'t str) -> Option<&'t str>) -> Option<Value<'d>> {
+    Some(match value {
+        Value::Text { text: Cow::Borrowed(text), plain } => Value::Text { text: Cow::Borrowed(of(text)?), plain },
+        Value::Text { text: Cow::Owned(text), plain } => Value::Text { text: Cow::Owned(of(&text)?.to_owned()), plain },
+        other => Value::text(of(&other.as_text())?.to_owned()),
+    })
 }
 
 /// Four decimal numbers without leading zeros: passes through as it stands.
-fn is_canonical_ipv4(text: &str) -> bool {
-    text.len() <= 15 && text.parse::<std::net::Ipv4Addr>().is_ok()
+#[must_use]
+pub fn is_canonical_ipv4(text: &str) -> bool {
+    let mut parts = 0;
+    // Splitting bytes costs a fraction of a full parse, and most addresses are of this form.
+    text.len() <= 15
+        && text.as_bytes().split(|byte| *byte == b'.').all(|part| {
+            parts += 1;
+            match part {
+                [digit] => digit.is_ascii_digit(),
+                [b'1'..=b'9', digit] => digit.is_ascii_digit(),
+                [b'1', tens, ones] => tens.is_ascii_digit() && ones.is_ascii_digit(),
+                [b'2', b'0'..=b'4', ones] => ones.is_ascii_digit(),
+                [b'2', b'5', b'0'..=b'5'] => true,
+                _ => false,
+            }
+        })
+        && parts == 4
+}
+
+/// Whether an address can begin like that: the quick no to the names of services and hosts.
+fn may_be_address(text: &str) -> bool {
+    let begins = text.bytes().find(|byte| !matches!(byte, b'[' | b'/') && !byte.is_ascii_whitespace());
+    begins.is_some_and(|byte| byte.is_ascii_hexdigit() || byte == b':') && text.bytes().any(|byte| byte.is_ascii_digit() || byte == b':')
 }
 
 /// The address in a text, and its port: `192.0.2.1:443`, `[2001:db8::1]:443`, `fe80::1%eth0`.
 #[must_use]
 pub fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
+    if !may_be_address(text) {
+        return None;
+    }
     let text = text.trim().trim_start_matches('/');
     let parsed = |text: &str| {
         let address: IpAddr = text.split('%').next()?.parse().ok()?;
@@ -190,6 +214,25 @@ mod tests {
         }
         for text in ["", "iam.amazonaws.com", "999.1.1.1", "localhost:80", "12:30", "::1:x"] {
             assert_eq!(address(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_canonical_address_is_one_that_is_written_again_as_it_stands() {
+        for first in 0..=300 {
+            for text in [
+                format!("{first}.0.2.1"),
+                format!("1.{first}.0.0"),
+                format!("0{first}.1.1.1"),
+                format!("1.1.1.{first}"),
+                format!("1.1.{first}"),
+            ] {
+                let parsed = text.parse::<std::net::Ipv4Addr>();
+                assert_eq!(is_canonical_ipv4(&text), parsed.is_ok_and(|parsed| parsed.to_string() == text), "{text}");
+            }
+        }
+        for text in ["", "...", "1.1.1.1.1", "1.1.1.", "a.b.c.d", "1.1.1.1 "] {
+            assert!(!is_canonical_ipv4(text), "{text}");
         }
     }
 

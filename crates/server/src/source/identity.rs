@@ -3,7 +3,7 @@
 use crate::source::emit::Leaf;
 use crate::source::function::is_email;
 use crate::source::kind::Person;
-use crate::source::map::Reader;
+use crate::source::reader::Reader;
 
 /// Characters of an identity: longer ones are not names.
 pub const IDENTITY_CHARS_MAX: usize = 320;
@@ -15,15 +15,19 @@ pub const IDENTITY_CHARS_MAX: usize = 320;
 #[must_use]
 pub fn canonical(name: &str) -> Option<String> {
     let name = name.trim_matches(|c: char| c.is_whitespace() || c == '"');
+    if name.is_ascii() {
+        let is_name = !name.is_empty() && name.len() <= IDENTITY_CHARS_MAX && !name.bytes().any(|byte| byte.is_ascii_control());
+        return is_name.then(|| name.to_ascii_lowercase());
+    }
     let is_name = !name.is_empty() && name.chars().count() <= IDENTITY_CHARS_MAX && !name.chars().any(char::is_control);
     is_name.then(|| name.to_lowercase())
 }
 
 /// The identity that an OCSF user object gives: e-mail address, `domain\name`, name, `kind:uid`.
 #[must_use]
-pub fn default_of(reader: &Reader<'_, '_>, person: &Person) -> Option<String> {
+pub fn default_of<'d>(reader: &Reader<'d>, person: &'d Person) -> Option<String> {
     let writer = reader.writer();
-    let text = |leaf: &Option<Leaf>| leaf.as_ref().and_then(|leaf| writer.value(leaf)).map(|(_, value)| value.as_text().into_owned());
+    let text = |leaf: &'d Option<Leaf>| leaf.as_ref().and_then(|leaf| writer.value(leaf)).map(|(_, value)| value.as_text().into_owned());
     if let Some(email) = text(&person.email_addr) {
         return canonical(&email);
     }

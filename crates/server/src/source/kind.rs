@@ -1,15 +1,15 @@
 //! A compiled map: what a kind of source is, ready to read records.
 
-use std::collections::HashMap;
-
-use crate::source::condition::{Condition, Glob};
+use crate::source::condition::Condition;
 use crate::source::emit::{Candidate, Leaf, Out};
 use crate::source::evaluate::{Context, Reading};
 use crate::source::expression::{Expression, Path};
+use crate::source::glob::{Glob, GlobSet};
 use crate::source::inner::{auditd, jwt, key_value, syslog, xml};
 use crate::source::lazy_regex::{LazyRegex, LazyRegexSet};
 use crate::source::places::{Places, Read};
 use crate::source::spec::OneOrMany;
+use crate::source::tree_rules::TreeRules;
 
 /// How bytes become members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,19 +64,19 @@ impl Decoder {
 
 /// Which actions something is about; all, when there are none.
 #[derive(Debug, Clone, Default)]
-pub struct Actions(Vec<Glob>);
+pub struct Actions(GlobSet);
 
 impl Actions {
     /// Reads `action`.
     #[must_use]
     pub fn new(actions: &OneOrMany<String>) -> Self {
-        Self(actions.as_slice().iter().map(|action| Glob::new(action)).collect())
+        Self(GlobSet::new(actions.as_slice().iter().map(|action| (Glob::new(action), 0))))
     }
 
     /// Whether it is about this one.
     #[must_use]
     pub fn matches(&self, action: Option<&str>) -> bool {
-        self.0.is_empty() || action.is_some_and(|action| self.0.iter().any(|glob| glob.matches(action)))
+        self.0.is_empty() || action.is_some_and(|action| self.0.matches(action))
     }
 }
 
@@ -130,7 +130,7 @@ pub struct Activity {
     /// The value that says.
     pub from: Vec<Expression>,
     /// What it says: number of a [`Header`].
-    pub map: Vec<(Glob, usize)>,
+    pub map: GlobSet,
     /// Else.
     pub default: usize,
 }
@@ -153,6 +153,13 @@ pub struct Person {
     pub uid: Option<Leaf>,
 }
 
+impl Person {
+    /// Those that the map fills.
+    pub fn leaves(&mut self) -> impl Iterator<Item = &mut Leaf> {
+        [&mut self.email_addr, &mut self.name, &mut self.domain, &mut self.uid].into_iter().flatten()
+    }
+}
+
 /// `[[class]]` with everything that fills it.
 #[derive(Debug, Clone)]
 pub struct ClassProgram {
@@ -166,16 +173,10 @@ pub struct ClassProgram {
     pub activity: Activity,
     /// Severity unless a rule says otherwise.
     pub severity: Option<(i64, String)>,
-    /// Attributes that must be there.
-    pub required: Vec<String>,
-    /// One of these must be there.
-    pub at_least_one: Vec<String>,
-    /// Exactly one of these must be there.
-    pub just_one: Vec<String>,
-    /// Attributes that need a profile, and which.
-    pub profiles: Vec<(String, String)>,
     /// Everything else.
     pub tree: Vec<Out>,
+    /// What the schema says of it.
+    pub rules: TreeRules,
     /// Members of the record that are read.
     pub read: Read,
     /// The same, and the texts that patterns are tried on: they are read when one matched.
@@ -196,13 +197,10 @@ impl ClassProgram {
             class: String::new(),
             when: Condition::default(),
             header: Vec::new(),
-            activity: Activity { from: Vec::new(), map: Vec::new(), default: 0 },
+            activity: Activity { from: Vec::new(), map: GlobSet::default(), default: 0 },
             severity: None,
-            required: Vec::new(),
-            at_least_one: Vec::new(),
-            just_one: Vec::new(),
-            profiles: Vec::new(),
             tree: Vec::new(),
+            rules: TreeRules::default(),
             read: Read::default(),
             read_with_text: Read::default(),
             actor: Person::default(),
@@ -242,8 +240,8 @@ pub struct Overlay {
 /// Which classes an action may lead to, by their numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Dispatch {
-    /// Exact actions, in lower case.
-    pub exact: HashMap<String, Vec<usize>>,
+    /// Exact actions.
+    pub exact: GlobSet,
     /// Classes about actions with `*`, or about all (none given), in the map's order.
     pub others: Vec<(usize, Vec<Glob>)>,
 }
@@ -308,6 +306,9 @@ impl Kind {
         let record = &mut self.record;
         let record = [&mut record.action, &mut record.id, &mut record.time, &mut record.sequence, &mut record.sequence_of, &mut self.root];
         record.into_iter().flatten().for_each(|expression| expression.paths_mut(&mut each));
+        for (_, when) in &mut self.recognise {
+            when.expressions().for_each(|expression| expression.paths_mut(&mut each));
+        }
         for pattern in &mut self.patterns.list {
             pattern.when.expressions().chain(&mut pattern.on).for_each(|expression| expression.paths_mut(&mut each));
         }
@@ -316,15 +317,9 @@ impl Kind {
         };
         for class in &mut self.classes {
             class.when.expressions().chain(&mut class.activity.from).for_each(|expression| expression.paths_mut(&mut each));
-            class.tree.iter_mut().for_each(|out| tree_paths(out, &mut each));
-            for person in [&mut class.actor, &mut class.user] {
-                let leaves = [&mut person.email_addr, &mut person.name, &mut person.domain, &mut person.uid];
-                leaves
-                    .into_iter()
-                    .flatten()
-                    .flat_map(|leaf| &mut leaf.from)
-                    .for_each(|candidate| candidate.expression.paths_mut(&mut each));
-            }
+            class.tree.iter_mut().chain(&mut class.rules.metadata).for_each(|out| tree_paths(out, &mut each));
+            let leaves = [&mut class.actor, &mut class.user].into_iter().flat_map(Person::leaves);
+            leaves.flat_map(|leaf| &mut leaf.from).for_each(|candidate| candidate.expression.paths_mut(&mut each));
             identity(&mut class.identity, &mut each);
         }
         for outcome in &mut self.outcomes {
@@ -341,6 +336,18 @@ impl Kind {
         self.names_the_record = names_the_record;
     }
 
+    /// The paths have been resolved: what each candidate needs is known from here on.
+    pub fn settle(&mut self) {
+        for class in &mut self.classes {
+            class.tree.iter_mut().for_each(Out::settle);
+            class.rules.metadata.iter_mut().for_each(Out::settle);
+            class.rules.needs = class.tree.iter().map(Out::needs).collect();
+            for leaf in [&mut class.actor, &mut class.user].into_iter().flat_map(Person::leaves) {
+                leaf.from.iter_mut().for_each(Candidate::settle);
+            }
+        }
+    }
+
     /// Shows every expression that may look into a table.
     pub fn expressions(&self, found: &mut dyn FnMut(&Expression)) {
         let record = [&self.record.action, &self.record.id, &self.record.time, &self.record.sequence, &self.record.sequence_of];
@@ -350,24 +357,28 @@ impl Kind {
         }
         for class in &self.classes {
             class.activity.from.iter().for_each(&mut *found);
-            class.tree.iter().for_each(|out| tree_expressions(out, found));
+            class.tree.iter().chain(&class.rules.metadata).for_each(|out| tree_expressions(out, found));
         }
+    }
+
+    /// Whether the record is of this kind; yes when nothing says how it is recognised.
+    #[must_use]
+    pub fn recognises<'t>(&'t self, context: &Context<'t>) -> bool {
+        self.recognise.is_empty() || self.recognise.iter().any(|(_, when)| when.holds(context))
     }
 
     /// The certainty with which the record is of this kind; 0 when it is not.
     #[must_use]
-    pub fn certainty(&self, context: &Context<'_, '_>) -> u8 {
+    pub fn certainty<'t>(&'t self, context: &Context<'t>) -> u8 {
         let holding = self.recognise.iter().filter(|(_, when)| when.holds(context));
         holding.map(|(certainty, _)| *certainty).max().unwrap_or(0)
     }
 
     /// The first class that fits, and the default if none does.
     #[must_use]
-    pub fn class(&self, action: Option<&str>, context: &Context<'_, '_>) -> Option<&ClassProgram> {
+    pub fn class<'t>(&'t self, action: Option<&str>, context: &Context<'t>) -> Option<&'t ClassProgram> {
         let Dispatch { exact, others } = &self.dispatch;
-        let lowered = action.map(str::to_ascii_lowercase);
-        let exact = lowered.as_ref().and_then(|action| exact.get(action)).map(Vec::as_slice).unwrap_or_default();
-        let (mut exact, mut others) = (exact.iter().copied().peekable(), others.iter().peekable());
+        let (mut exact, mut others) = (exact.words(action.unwrap_or_default()).peekable(), others.iter().peekable());
         loop {
             // Both lists are in the map's order: the earlier class is asked first.
             let next_exact = exact.peek().copied();
@@ -397,7 +408,7 @@ fn tree_paths(out: &mut Out, each: &mut dyn FnMut(&mut Path)) {
         Out::Object(object) => object.children.iter_mut().for_each(|child| tree_paths(child, each)),
         Out::Items { objects, .. } => objects.iter_mut().flat_map(|object| &mut object.children).for_each(|child| tree_paths(child, each)),
         // Paths inside `each` start from an element.
-        Out::Each { .. } => {}
+        Out::Each { paths, .. } => paths.iter_mut().for_each(each),
     }
 }
 

@@ -4,12 +4,17 @@
 use std::sync::{Arc, OnceLock};
 
 use regex::{Captures, Regex, RegexSet};
+use regex_syntax::hir::HirKind;
 
 /// A regular expression; its syntax was checked.
 #[derive(Debug, Clone)]
 pub struct LazyRegex {
     text: String,
+    /// Its first group is all of it, or it has none: what it matches is what it gives.
+    gives_all: bool,
     compiled: Arc<OnceLock<Option<Regex>>>,
+    /// For one that gives all it matches: the same without its group, which costs several times the match.
+    whole: Arc<OnceLock<Option<Regex>>>,
 }
 
 impl LazyRegex {
@@ -18,8 +23,9 @@ impl LazyRegex {
     /// # Errors
     /// What is wrong with it.
     pub fn new(text: &str) -> Result<Self, String> {
-        regex_syntax::parse(text).map_err(|why| why.to_string())?;
-        Ok(Self { text: text.to_owned(), compiled: Arc::default() })
+        let syntax = regex_syntax::parse(text).map_err(|why| why.to_string())?;
+        let gives_all = matches!(syntax.kind(), HirKind::Capture(_)) || syntax.properties().explicit_captures_len() == 0;
+        Ok(Self { text: text.to_owned(), gives_all, compiled: Arc::default(), whole: Arc::default() })
     }
 
     /// Its text.
@@ -35,10 +41,28 @@ impl LazyRegex {
         self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref()
     }
 
+    /// The first group of its first match, or all of the match when there is no such group in it.
+    #[must_use]
+    pub fn first_group<'t>(&self, text: &'t str) -> Option<&'t str> {
+        if self.gives_all {
+            return self.whole.get_or_init(|| Regex::new(without_group(&self.text)).ok()).as_ref()?.find(text).map(|found| found.as_str());
+        }
+        let found = self.captures(text)?;
+        found.get(1).or_else(|| found.get(0)).map(|group| group.as_str())
+    }
+
     /// The groups of its first match.
     #[must_use]
     pub fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
         self.get()?.captures(text)
+    }
+}
+
+/// The inside of `(…)`, for an expression that is one group.
+fn without_group(text: &str) -> &str {
+    match text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        Some(inside) if !inside.starts_with('?') && regex_syntax::parse(inside).is_ok() => inside,
+        _ => text,
     }
 }
 
@@ -63,5 +87,19 @@ impl LazyRegexSet {
             Some(set) => set.matches(text).into_iter().collect(),
             None => (0..self.texts.len()).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_group_is_given_and_without_one_the_match() {
+        for (regex, given) in [("(b|c)", "b"), ("b.", "b1"), ("b(.)", "1"), ("(b)(.)", "b"), ("(x)?b", "b"), ("(?i)(B1)", "b1")] {
+            assert_eq!(LazyRegex::new(regex).unwrap_or_else(|why| panic!("{why}")).first_group("ab1"), Some(given), "{regex}");
+        }
+        assert!(LazyRegex::new("x").is_ok_and(|regex| regex.first_group("ab1").is_none()));
     }
 }

@@ -1,14 +1,15 @@
 //! Places in a record that expressions ask for, found in one walk over its tape.
 
-use crate::intake::tape::NodeKind;
+use crate::intake::tape::{Node, NodeKind};
 use crate::source::evaluate::{NOWHERE, is_exact, member};
-use crate::source::expression::{Name, Path, Segment};
+use crate::source::expression::{Path, Segment, loosened};
+use crate::source::names::Names;
 use crate::source::value::Document;
 
 /// Names that lead to places; one node for each name on the way.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
-    members: Vec<(Name, Places)>,
+    members: Names<Places>,
     place: Option<usize>,
 }
 
@@ -22,26 +23,13 @@ impl Places {
         let mut here = self;
         for segment in path.segments.iter().take(names) {
             let Segment::Member(name) = segment else { return };
-            here = here.member(name);
+            here = here.members.entry(name);
         }
         let place = *here.place.get_or_insert_with(|| {
             *count += 1;
             *count - 1
         });
         path.place = Some((place, names));
-    }
-
-    fn member(&mut self, name: &Name) -> &mut Places {
-        let at = match self.members.iter().position(|(known, _)| known == name) {
-            Some(at) => at,
-            None => {
-                self.members.push((name.clone(), Places::default()));
-                self.members.len() - 1
-            }
-        };
-        // The position was found or made just now.
-        #[expect(clippy::indexing_slicing, reason = "`at` is the position of an element")]
-        &mut self.members[at].1
     }
 
     /// Finds all places of the value at `at`.
@@ -51,11 +39,9 @@ impl Places {
 
     fn find_exactly(&self, document: Document<'_>, at: u32, found: &mut [u32]) {
         for (child, node) in document.tape.children(at) {
-            let name = document.name(node);
-            let wanted = self.members.iter().find(|(wanted, _)| wanted.exact.len() == name.len() && wanted.exact == name);
-            let wanted = wanted
-                .or_else(|| if name.contains('\\') { self.members.iter().find(|(wanted, _)| is_exact(name, &wanted.exact)) } else { None });
-            let Some((_, places)) = wanted else { continue };
+            let escaped =
+                || if node.escaped_name { self.members.find(|wanted| is_exact(document.name(node), &wanted.exact)) } else { None };
+            let Some(places) = self.members.exact(document.name_bytes(node)).or_else(escaped) else { continue };
             if places.set(child, found) && node.kind == NodeKind::Object {
                 places.find_exactly(document, child, found);
             }
@@ -63,7 +49,7 @@ impl Places {
     }
 
     fn find_loosely(&self, document: Document<'_>, at: u32, found: &mut [u32]) {
-        for (name, places) in &self.members {
+        for (name, places) in self.members.iter() {
             if let Some(child) = member(document, at, name, true) {
                 places.set(child, found);
                 places.find_loosely(document, child, found);
@@ -87,7 +73,7 @@ impl Places {
 /// Members that a map reads: what is not among them goes to `unmapped`.
 #[derive(Debug, Clone, Default)]
 pub struct Read {
-    members: Vec<(Name, Read)>,
+    members: Names<Read>,
     whole: bool,
 }
 
@@ -97,23 +83,18 @@ impl Read {
         let mut here = self;
         for segment in &path.segments {
             let Segment::Member(name) = segment else { break };
-            if !here.members.iter().any(|(known, _)| known == name) {
-                here.members.push((name.clone(), Read::default()));
-            }
-            let Some((_, next)) = here.members.iter_mut().find(|(known, _)| known == name) else { return };
-            here = next;
+            here = here.members.entry(name);
         }
         here.whole = true;
     }
 
-    /// What the map reads of the member `name`.
-    fn of(&self, name: &str, loose: bool) -> Option<&Read> {
-        let exact = self.members.iter().find(|(known, _)| known.exact.len() == name.len() && known.exact == name);
+    /// What the map reads of a member.
+    fn of(&self, document: Document<'_>, node: &Node, loose: bool) -> Option<&Read> {
         let alike = || {
-            let name = crate::source::expression::loosened(name);
-            self.members.iter().find(|(known, _)| known.loose == name)
+            let name = loosened(document.name(node));
+            self.members.find(|known| known.loose == name)
         };
-        exact.or_else(|| if loose { alike() } else { None }).map(|(_, read)| read)
+        self.members.exact(document.name_bytes(node)).or_else(|| if loose { alike() } else { None })
     }
 
     /// Writes the members of the value at `at` that are not read, as members of an open object.
@@ -121,7 +102,7 @@ impl Read {
     pub fn write_rest(&self, document: Document<'_>, at: u32, loose: bool, out: &mut Vec<u8>) -> usize {
         let mut values = 0;
         for (child, node) in document.tape.children(at) {
-            let read = self.of(document.name(node), loose);
+            let read = self.of(document, node, loose);
             if read.is_some_and(|read| read.whole) || matches!(node.kind, NodeKind::Null) {
                 continue;
             }
@@ -130,7 +111,7 @@ impl Read {
                 out.push(b',');
             }
             out.push(b'"');
-            out.extend_from_slice(document.name(node).as_bytes());
+            out.extend_from_slice(document.name_bytes(node));
             out.extend_from_slice(b"\":");
             match read.filter(|_| node.kind == NodeKind::Object) {
                 Some(read) => {

@@ -81,7 +81,12 @@ fn basic(text: &str) -> Option<i64> {
 }
 
 fn digits(text: &str) -> Option<i64> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    if text.is_empty() {
+        return None;
+    }
+    text.bytes().try_fold(0_i64, |number, byte| {
+        byte.is_ascii_digit().then(|| number.checked_mul(10)?.checked_add(i64::from(byte - b'0'))).flatten()
+    })
 }
 
 /// `10:00:00.123456 +02:00`: milliseconds of the day in UTC (below zero or beyond it by the offset).

@@ -68,14 +68,13 @@ impl<'d> Document<'d> {
     /// The value of a node; `None` for null, the empty text and a text that is not Unicode.
     #[must_use]
     pub fn value(&self, node: &Node) -> Option<Value<'d>> {
-        let raw = self.raw(node);
         Some(match node.kind {
             NodeKind::Null => return None,
             NodeKind::Bool(yes) => Value::Bool(yes),
-            NodeKind::Number => Value::Number(Cow::Borrowed(raw)),
-            NodeKind::Object | NodeKind::Array => Value::Json(Cow::Borrowed(raw)),
+            NodeKind::Number => Value::Number(Cow::Borrowed(self.raw(node))),
+            NodeKind::Object | NodeKind::Array => Value::Json(Cow::Borrowed(self.raw(node))),
             NodeKind::Text { escaped } => {
-                let inner = raw.get(1..raw.len().checked_sub(1)?)?;
+                let inner = self.text.get(node.value.0 as usize + 1..(node.value.1 as usize).checked_sub(1)?)?;
                 if inner.is_empty() {
                     return None;
                 }
@@ -88,6 +87,13 @@ impl<'d> Document<'d> {
     #[must_use]
     pub fn raw(&self, node: &Node) -> &'d str {
         self.text.get(node.value.0 as usize..node.value.1 as usize).unwrap_or_default()
+    }
+
+    /// The bytes of a member's name.
+    #[inline]
+    #[must_use]
+    pub fn name_bytes(&self, node: &Node) -> &'d [u8] {
+        self.text.as_bytes().get(node.name.0 as usize..node.name.1 as usize).unwrap_or_default()
     }
 
     /// A member's name as it stands in the bytes.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::ocsf::schema::{Attribute, Class, SCHEMA};
 use crate::source::compile::{MapError, expression, numbers_of, path_of, wrong};
-use crate::source::emit::{Candidate, Guard, Leaf, Object, Out, Shape, prefix};
+use crate::source::emit::{Candidate, Form, Guard, Label, Leaf, Object, Out, prefix};
 use crate::source::expression::Expression;
 use crate::source::places::Read;
+use crate::source::shape::Shape;
 use crate::source::spec::{self, FieldSpec, Fields, MapSpec, OneOrMany};
 
 /// The attribute at an OCSF path, with those on the way to it.
@@ -69,7 +70,7 @@ impl TreeBuilder<'_> {
             match field {
                 FieldSpec::Expressions(texts) => {
                     for text in texts.as_slice() {
-                        let candidate = Candidate { guard, expression: expression(&format!("{} {path}", self.at), text)? };
+                        let candidate = Candidate::new(guard, expression(&format!("{} {path}", self.at), text)?);
                         self.candidate(path, candidate, own)?;
                     }
                 }
@@ -109,14 +110,14 @@ impl TreeBuilder<'_> {
             let resolved = resolve(&object_type.attributes, inner)
                 .ok_or_else(|| wrong(&at, format!("{} has no attribute `{inner}`", attribute.of)))?;
             for text in texts.as_slice() {
-                let candidate = Candidate { guard: Guard::Always, expression: expression(&at, text)? };
+                let candidate = Candidate::new(Guard::Always, expression(&at, text)?);
                 place(&mut object.children, &resolved, inner, candidate, true).map_err(|why| wrong(&at, why))?;
             }
         }
         object.literals_count = false;
         let children = open(&mut self.roots, around).map_err(|why| wrong(&at, why))?;
         if !children.iter().any(|child| child.name() == name) {
-            children.push(Out::Each { prefix: prefix(name), paths, object });
+            children.push(Out::Each { label: Label::new(name), paths, object });
         }
         Ok(())
     }
@@ -127,9 +128,9 @@ fn object_of(name: &str, attribute: &Attribute) -> Object {
     let required =
         object.into_iter().flat_map(|object| &object.attributes).filter(|(_, inner)| inner.is_required() && inner.profiles.is_empty());
     Object {
-        name: name.to_owned(),
-        prefix: prefix(name),
+        label: Label::new(name),
         children: Vec::new(),
+        roles: Vec::new(),
         at_least_one: object.map(|object| object.constraints.at_least_one.clone()).unwrap_or_default(),
         fill: required.filter_map(|(name, inner)| Some((name.clone(), filler(name, inner)?))).collect(),
         literals_count: true,
@@ -161,7 +162,7 @@ fn open<'o>(mut here: &'o mut Vec<Out>, way: &[(String, Option<usize>, &Attribut
             Some(at) => at,
             None => {
                 here.push(if attribute.is_array() {
-                    Out::Items { prefix: prefix(name), objects: Vec::new() }
+                    Out::Items { label: Label::new(name), objects: Vec::new() }
                 } else {
                     Out::Object(object_of(name, attribute))
                 });
@@ -181,7 +182,7 @@ fn open<'o>(mut here: &'o mut Vec<Out>, way: &[(String, Option<usize>, &Attribut
                 &mut objects.get_mut(nth).ok_or("no such element")?.children
             }
             // A more special rule fills the array as a whole.
-            (Some(Out::Each { object, .. }), _) => return Err(format!("`{}` is filled by `each` already", object.name)),
+            (Some(Out::Each { object, .. }), _) => return Err(format!("`{}` is filled by `each` already", object.label.name)),
             _ => return Err(format!("`{name}` is not an array")),
         };
     }
@@ -212,9 +213,9 @@ fn place(
     let observable = SCHEMA.types.get(&attribute.of).and_then(|scalar| scalar.observable);
     children.push(Out::Leaf(Leaf {
         path: path.to_owned(),
-        prefix: prefix(name),
+        label: Label::new(name),
         shape: Shape::of(attribute),
-        array: attribute.is_array(),
+        form: form(attribute),
         observable: observable.filter(|_| !relative && OBSERVED.contains(&attribute.of.as_str())),
         from: vec![candidate],
         numbers: numbers_of(attribute),
@@ -222,6 +223,18 @@ fn place(
         words: words_of(attribute),
     }));
     Ok(())
+}
+
+fn form(attribute: &Attribute) -> Form {
+    if !numbers_of(attribute).is_empty() {
+        Form::Number
+    } else if !words_of(attribute).is_empty() {
+        Form::Word
+    } else if attribute.is_array() {
+        Form::Array
+    } else {
+        Form::Scalar
+    }
 }
 
 /// Types whose values become observables: what an investigator looks for first.

@@ -1,0 +1,101 @@
+//! A small map from members' names, found by their length first: most names a record has are asked
+//! for by nobody, and a length says so at once.
+
+use crate::source::expression::Name;
+
+/// Values under names.
+#[derive(Debug, Clone)]
+pub struct Names<T> {
+    /// Sorted by the length of the exact name.
+    members: Vec<(Name, T)>,
+    /// The [`tag`] of each, so that few names are compared in full.
+    tags: Vec<u64>,
+    /// Where the names of a length begin, and behind the longest where they end.
+    starts: Vec<usize>,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self { members: Vec::new(), tags: Vec::new(), starts: Vec::new() }
+    }
+}
+
+impl<T: Default> Names<T> {
+    /// What stands under `name`, which is added if it is not there.
+    pub fn entry(&mut self, name: &Name) -> &mut T {
+        let len = name.exact.len();
+        let known = self.range(len).find(|at| self.members.get(*at).is_some_and(|(known, _)| known == name));
+        let at = known.unwrap_or_else(|| {
+            let at = self.range(len).end;
+            self.members.insert(at, (name.clone(), T::default()));
+            self.tags.insert(at, tag(name.exact.as_bytes()));
+            let longest = len.max(self.starts.len().saturating_sub(2));
+            self.starts = (0..longest + 2).map(|len| self.members.partition_point(|(known, _)| known.exact.len() < len)).collect();
+            at
+        });
+        // The position was found or made just now.
+        #[expect(clippy::indexing_slicing, reason = "`at` is the position of an element")]
+        &mut self.members[at].1
+    }
+}
+
+impl<T> Names<T> {
+    /// Positions of the names of this length; the end is where one more belongs.
+    fn range(&self, len: usize) -> std::ops::Range<usize> {
+        let start = |len: usize| self.starts.get(len).copied().unwrap_or(self.members.len());
+        start(len)..start(len + 1)
+    }
+
+    /// What stands under the name that is spelled exactly so.
+    #[inline]
+    #[must_use]
+    pub fn exact(&self, name: &[u8]) -> Option<&T> {
+        let (range, tag) = (self.range(name.len()), tag(name));
+        let (members, tags) = (self.members.get(range.clone())?, self.tags.get(range)?);
+        let alike = members.iter().zip(tags).filter(|(_, known)| **known == tag);
+        alike.map(|(member, _)| member).find(|(known, _)| known.exact.as_bytes() == name).map(|(_, value)| value)
+    }
+
+    /// What stands under the first name that `is` accepts.
+    #[must_use]
+    pub fn find(&self, is: impl Fn(&Name) -> bool) -> Option<&T> {
+        self.members.iter().find(|(known, _)| is(known)).map(|(_, value)| value)
+    }
+
+    /// All names with what stands under them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &T)> {
+        self.members.iter().map(|(name, value)| (name, value))
+    }
+}
+
+/// A number that differs for most names of one length: their first and last bytes.
+#[inline]
+fn tag(name: &[u8]) -> u64 {
+    match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29),
+        _ => name.iter().fold(0, |tag, byte| tag << 8 | u64::from(*byte)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_as_it_was_put_in() {
+        let mut names = Names::<usize>::default();
+        let all = ["id", "", "eventName", "eventTime", "a", "userIdentity", "ID"];
+        for (nth, name) in all.iter().enumerate() {
+            *names.entry(&Name::new(name)) = nth;
+        }
+        *names.entry(&Name::new("a")) += 10;
+        for (nth, name) in all.iter().enumerate() {
+            assert_eq!(names.exact(name.as_bytes()), Some(&if *name == "a" { nth + 10 } else { nth }), "{name}");
+        }
+        for name in ["b", "Id", "userIdentitY", "eventNames", "a much longer name than any of these"] {
+            assert_eq!(names.exact(name.as_bytes()), None, "{name}");
+        }
+        assert_eq!(names.iter().count(), all.len());
+        assert!(Names::<usize>::default().exact(b"a").is_none());
+    }
+}
