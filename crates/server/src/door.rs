@@ -21,12 +21,14 @@ pub mod directory;
 pub mod files;
 mod metrics;
 pub mod open;
+mod peer;
 pub mod poll;
 pub mod secret;
 pub mod socket;
 mod sources;
 mod stop;
 mod tally;
+pub mod tls;
 mod understanding;
 
 use std::borrow::Cow;
@@ -49,6 +51,7 @@ use crate::store::trail::Trail;
 pub use batch::{Batch, Told};
 pub use by::{By, why};
 pub use metrics::{DoorMetrics, RefusedCounter};
+pub use peer::Peer;
 pub use sources::Source;
 pub use tally::{CONFLICT, Tally};
 
@@ -65,7 +68,7 @@ pub fn source_kind(connection_kind: &str) -> &str {
         Some("entra") => "entra_id",
         Some("cloudtrail") => "aws_cloudtrail",
         // Ways that anybody's events may come.
-        None | Some("hmac" | "bearer" | "pubsub" | "kafka") => UNKNOWN_KIND,
+        None | Some("hmac" | "bearer" | "pubsub" | "kafka" | "certificate") => UNKNOWN_KIND,
         Some(vendor) => vendor,
     }
 }

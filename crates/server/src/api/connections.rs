@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::access::Credential;
 use crate::api::answer::json;
+use crate::api::caller;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::hook::scheme::{Hook, Misconfigured};
@@ -22,6 +23,7 @@ use crate::api::state::Api;
 use crate::door::poll;
 use crate::door::poll::status::PollStatus;
 use crate::door::{source_kind, why};
+use crate::intake::InvalidSourceName;
 use crate::log::intent::Intent;
 
 /// What `PUT` takes. The name is the path's.
@@ -123,16 +125,20 @@ pub async fn set(api: &Api, caller: &Credential, mut asked: Asked) -> Result<Res
     let secrets = secrets.collect::<Result<BTreeMap<_, _>, _>>()?;
     let mut connection = ConnectionAct { name, kind: body.kind, source: 0, settings, secrets, enabled: body.enabled };
     // Before anything is made for it.
-    check(&connection).map_err(|why| invalid(why.to_string()))?;
+    check(&connection, &body.source).map_err(|why| invalid(why.to_string()))?;
     poll::settings::check(&connection).map_err(|why| invalid(why.to_string()))?;
     connection.source = source_number(api, &body.source, &connection.kind, &by).await?;
     let acted = api.trail.log().act(Intent::SetConnection(connection), why(&by, None, body.why)).await?;
     Ok(json(StatusCode::OK, &Acted { index: acted.indexes.first().copied(), checkpoint: &acted.view.note }))
 }
 
-/// Webhooks are judged when they are set: a request that comes later could only be told to come again.
-fn check(connection: &ConnectionAct) -> Result<(), Misconfigured> {
+/// What requests are judged by is judged itself when it is set: one that comes later could only be told to come
+/// again.
+fn check(connection: &ConnectionAct, source: &str) -> Result<(), Misconfigured> {
     match connection.kind.as_str() {
+        caller::KIND => {
+            caller::check(connection, &source.parse().map_err(|why: InvalidSourceName| Misconfigured(format!("its source is {why}")))?)
+        }
         "hook.ssf" => ssf::check(connection),
         kind if kind.starts_with("hook.") => Hook::check(connection),
         _ => Ok(()),

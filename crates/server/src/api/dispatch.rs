@@ -1,6 +1,5 @@
 //! From the table of routes to the handlers.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::access::{Credential, HeaderError, Scope};
 use crate::api::answer::protect;
 use crate::api::auth::authorize;
+use crate::api::caller::Caller;
 use crate::api::error::ApiError;
 use crate::api::protocol::Protocol;
 use crate::api::query::{NoQuery, query};
@@ -25,24 +25,21 @@ use crate::api::{
     completeness, connections, directory, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf,
     trail, tree,
 };
+use crate::door::Peer;
 use crate::intake::bulk::Verb;
-
-/// The address that connected; the server puts it into every request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub IpAddr);
 
 /// A request on its way to a handler.
 pub(crate) struct Asked {
     pub parts: Parts,
     pub body: Body,
-    pub peer: IpAddr,
+    pub peer: Peer,
 }
 
 impl Asked {
     fn new(request: Request) -> Self {
         let (parts, body) = request.into_parts();
-        // A router that is called without the server (a test) has no peer.
-        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+        // The server puts it into every request; a router that is called without it (a test) has none.
+        let peer = parts.extensions.get::<Peer>().cloned().unwrap_or_default();
         Self { parts, body, peer }
     }
 
@@ -106,19 +103,21 @@ fn method_router(route: &'static Route) -> MethodRouter<Arc<Api>> {
 }
 
 async fn dispatch(api: &Arc<Api>, route: &'static Route, request: Request) -> Result<Response, ApiError> {
-    let caller = authorize(api, route.needs, request.headers())?;
+    let asked = Asked::new(request);
     // What brings events is charged by the event.
-    if let Some(caller) = &caller
-        && route.needs != Needs::Key(Scope::Ingest)
-    {
+    if route.needs == Needs::Key(Scope::Ingest) {
+        let caller = Caller::of(api, &asked)?;
+        return brought(api, &caller, route.endpoint, asked).await;
+    }
+    let caller = authorize(api, route.needs, &asked.parts.headers)?;
+    if let Some(caller) = &caller {
         api.spend(caller.key_id(), 1)?;
     }
-    answer(api, caller.as_ref(), route.endpoint, Asked::new(request)).await
+    answer(api, caller.as_ref(), route.endpoint, asked).await
 }
 
 async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
     match (endpoint, caller) {
-        (Endpoint::AppendEvents, Some(caller)) => ingest::append(api, caller, asked).await,
         (Endpoint::ListEvents, _) => events::list(api, asked).await,
         (Endpoint::GetEvent, _) => events::get(api, asked).await,
         (Endpoint::GetEventRaw, _) => events::raw(api, asked).await,
@@ -150,15 +149,15 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::HookChallenge, _) => hook::challenge(api, asked).await,
         (Endpoint::Hook, _) => hook::receive(api, asked).await,
         (Endpoint::SecurityEvents, _) => ssf::receive(api, asked).await,
-        (endpoint, Some(caller)) => shipped(api, caller, endpoint, asked).await,
         // The table gives each of these a need that is met by a caller only.
-        (_, None) => Err(HeaderError::Missing.into()),
+        _ => Err(HeaderError::Missing.into()),
     }
 }
 
-/// What shippers send and ask, each in a protocol of its own.
-async fn shipped(api: &Arc<Api>, caller: &Credential, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
+/// What brings events, and what shippers ask besides, each in a protocol of its own.
+async fn brought(api: &Arc<Api>, caller: &Caller, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
     match endpoint {
+        Endpoint::AppendEvents => ingest::append(api, caller, asked).await,
         Endpoint::HecEvents => hec::events(api, caller, asked).await,
         Endpoint::HecRaw => hec::raw(api, caller, asked).await,
         Endpoint::HecAck => hec::ack(api, caller, asked).await,
@@ -166,7 +165,7 @@ async fn shipped(api: &Arc<Api>, caller: &Credential, endpoint: Endpoint, asked:
         Endpoint::ElasticIndex => elastic::document(api, caller, Verb::Index, asked).await,
         Endpoint::ElasticCreate => elastic::document(api, caller, Verb::Create, asked).await,
         Endpoint::ElasticInfo | Endpoint::ElasticSetting | Endpoint::ElasticAsked => {
-            api.spend(caller.key_id(), 1)?;
+            api.spend(caller.rate(), 1)?;
             Ok(match endpoint {
                 Endpoint::ElasticInfo => elastic::info(api),
                 Endpoint::ElasticSetting => elastic::setting(),

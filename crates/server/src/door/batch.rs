@@ -8,7 +8,7 @@ use evidence::envelope::{Facts, Truncated};
 use evidence::leaf::Kind;
 
 use crate::clock::NoRandomness;
-use crate::door::{By, Source};
+use crate::door::{By, Peer, Source};
 use crate::intake::{Decoded, IdempotencyKey, RawEvent, record_id};
 use crate::log::batch::{BatchBuilder, HeadedBlock, NewEntry};
 use crate::log::cursors::Cursor;
@@ -58,6 +58,12 @@ impl Batch {
         Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new(), map: 0, subject: None, wholeness: Wholeness::InParts }
     }
 
+    /// As [`Batch::new`], by whoever connected.
+    #[must_use]
+    pub fn sent(by: By, peer: &Peer) -> Self {
+        Self { subject: peer.names.first().cloned(), ..Self::new(by, peer.address) }
+    }
+
     /// Cuts, hashes and compresses the events of `body`.
     pub(super) fn build(&self, trail: &Trail, source: &Source, body: &[u8], decoded: &Decoded) -> Result<Vec<HeadedBlock>, NoRandomness> {
         let mut builder = BatchBuilder::with_capacity(decoded.events.len(), body.len());
@@ -95,7 +101,7 @@ impl Batch {
         let mut end = Vec::new();
         let key = match &self.by {
             By::Key(id) => Some(id.to_string()),
-            By::Connection(_) | By::Local => None,
+            By::Certificate(_) | By::Connection(_) | By::Local => None,
         };
         let peer = self.peer.map(|peer| peer.to_string());
         for (name, value) in [("key", key), ("peer", peer), ("subject", self.subject.clone())] {
@@ -122,7 +128,7 @@ impl Batch {
     fn facts_to_begin_from(&self, source: &Source) -> Facts {
         let connection = match &self.by {
             By::Connection(name) => Some(name.clone()),
-            By::Key(_) | By::Local => None,
+            By::Certificate(_) | By::Key(_) | By::Local => None,
         };
         Facts { connection, map: self.map, ..source.plain_facts() }
     }

@@ -56,7 +56,8 @@ mod tests {
             assert_eq!(decode(text), None, "{text}");
         }
         let token = |header: &str, payload: &str| format!("{}.{}.sig", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-        for (header, payload) in [(r#"{"alg""#, "{}"), (r#"{"a":1}"#, r#"{"jti" "1"}"#), (r#"{"a":1}"#, "[]"), (r#"{"a":1},"b":{}"#, "{}")] {
+        for (header, payload) in [(r#"{"alg""#, "{}"), (r#"{"a":1}"#, r#"{"jti" "1"}"#), (r#"{"a":1}"#, "[]"), (r#"{"a":1},"b":{}"#, "{}")]
+        {
             assert_eq!(decode(&token(header, payload)), None, "{header} {payload}");
         }
     }
