@@ -196,7 +196,7 @@ impl Admission {
         B: AsRef<[u8]> + Send + 'static,
     {
         match self.unwrapped(origin, body.as_ref(), &decoded) {
-            Some((records, decoded)) => self.admit_records(origin, batch, records, decoded).await,
+            Some((records, decoded)) => self.admit_records(origin, batch.of_records(decoded.events.len()), records, decoded).await,
             None => self.admit_records(origin, batch, body, decoded).await,
         }
     }
@@ -228,7 +228,10 @@ impl Admission {
     pub fn admit_blocking(&self, origin: &Origin, mut batch: Batch, body: &[u8], decoded: Decoded) -> Result<Admitted, AdmitError> {
         let unwrapped = self.unwrapped(origin, body, &decoded);
         let (body, decoded) = match &unwrapped {
-            Some((records, inside)) => (records.as_slice(), inside.clone()),
+            Some((records, inside)) => {
+                batch = batch.of_records(inside.events.len());
+                (records.as_slice(), inside.clone())
+            }
             None => (body, decoded),
         };
         let origin = &self.with_kind(origin, body, &decoded);

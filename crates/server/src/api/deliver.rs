@@ -83,7 +83,7 @@ fn by_source(sent: &[Sent]) -> Vec<(SourceName, Vec<usize>)> {
 fn part(delivery: &Delivery, places: &[usize]) -> (Decoded, Vec<Told>) {
     let all = &delivery.gathered.decoded.events;
     let events = places.iter().filter_map(|place| all.get(*place).cloned()).collect();
-    let told = |place: &usize| Told { id: delivery.sent.get(*place).and_then(|sent| sent.id.clone()), sequence: None };
+    let told = |place: &usize| Told { id: delivery.sent.get(*place).and_then(|sent| sent.id.clone()), ..Told::default() };
     (Decoded { events, refused: Vec::new() }, places.iter().map(told).collect())
 }
 

@@ -72,7 +72,7 @@ impl Admission {
                 return told;
             }
             let (id, sequence) = kind.identify(event.raw(body), &mut scratch);
-            Told { id, sequence: told.sequence.or(sequence) }
+            Told { id, sequence: told.sequence.or(sequence), ..told }
         });
         (complete.collect(), kind.version)
     }
