@@ -230,7 +230,7 @@ impl Admission {
         let (body, decoded) = match &unwrapped {
             Some((records, inside)) => {
                 batch = batch.of_records(inside.events.len());
-                (records.as_slice(), inside.clone())
+                (records.as_ref(), inside.clone())
             }
             None => (body, decoded),
         };

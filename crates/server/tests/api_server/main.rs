@@ -30,3 +30,4 @@ mod secure;
 mod server;
 mod ssf;
 mod tree;
+mod wrappers;
