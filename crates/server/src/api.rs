@@ -55,6 +55,7 @@ mod state;
 mod trail;
 mod tree;
 
+pub use connections::check_connection;
 pub use dispatch::router;
 pub use instant::{format_rfc3339, parse_rfc3339};
 pub use limits::ApiLimits;

@@ -8,10 +8,12 @@ mod properties;
 
 use proptest::prelude::*;
 
-use crate::files::{changed, corpus};
+use crate::files::{TELLING, changed, corpus};
 
 /// Bytes that pages, links and cursors are made of.
-const TELLING: &[u8] = b"{}[],:\"\\ \n<>;=/@?&%#.0123456789-eu";
+fn telling() -> Vec<u8> {
+    [TELLING, b"<>;=/@?&%#"].concat()
+}
 
 #[test]
 fn the_whole_corpus_keeps_the_properties() {
@@ -24,17 +26,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_small_change_to_a_page_keeps_the_properties(file in changed("poll_page", TELLING)) {
+    fn any_small_change_to_a_page_keeps_the_properties(file in changed("poll_page", &telling())) {
         properties::page(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_cursor_keeps_the_properties(file in changed("poll_cursor", TELLING)) {
+    fn any_small_change_to_a_cursor_keeps_the_properties(file in changed("poll_cursor", &telling())) {
         properties::cursor(&file);
     }
 
     #[test]
-    fn any_small_change_to_what_aws_says_keeps_the_properties(file in changed("poll_aws", TELLING)) {
+    fn any_small_change_to_what_aws_says_keeps_the_properties(file in changed("poll_aws", &telling())) {
         properties::aws(&file);
     }
 }

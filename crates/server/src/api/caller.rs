@@ -182,7 +182,7 @@ pub fn check(act: &ConnectionAct, source: &SourceName) -> Result<(), Misconfigur
     if !matches!(act.settings.get("required"), None | Some(Setting::Switch(_))) {
         return Err(Misconfigured("`required` is neither true nor false".into()));
     }
-    if act.settings.get("sender").is_some() && text(act, "sender").is_none() {
+    if act.settings.contains_key("sender") && text(act, "sender").is_none() {
         return Err(Misconfigured("`sender` is not one address or range".into()));
     }
     if rules(act, source)?.is_empty() {

@@ -125,11 +125,19 @@ pub async fn set(api: &Api, caller: &Credential, mut asked: Asked) -> Result<Res
     let secrets = secrets.collect::<Result<BTreeMap<_, _>, _>>()?;
     let mut connection = ConnectionAct { name, kind: body.kind, source: 0, settings, secrets, enabled: body.enabled };
     // Before anything is made for it.
-    check(&connection, &body.source).map_err(|why| invalid(why.to_string()))?;
-    poll::settings::check(&connection).map_err(|why| invalid(why.to_string()))?;
+    check_connection(&connection, &body.source).map_err(invalid)?;
     connection.source = source_number(api, &body.source, &connection.kind, &by).await?;
     let acted = api.trail.log().act(Intent::SetConnection(connection), why(&by, None, body.why)).await?;
     Ok(json(StatusCode::OK, &Acted { index: acted.indexes.first().copied(), checkpoint: &acted.view.note }))
+}
+
+/// Whether a connection that is about to be set, for the source of this name, has what its kind needs.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn check_connection(connection: &ConnectionAct, source: &str) -> Result<(), String> {
+    check(connection, source).map_err(|why| why.to_string())?;
+    poll::settings::check(connection).map_err(|why| why.to_string())
 }
 
 /// What requests are judged by is judged itself when it is set: one that comes later could only be told to come

@@ -9,12 +9,12 @@ use evidence::canonical_json::{self, to_bytes};
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
+use crate::api::check_connection;
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::new_key::local_why;
 use crate::cli::place::{Place, with_trail};
 use crate::cli::safe_text::{escape, escape_line};
-use crate::door::poll::settings::check;
 use crate::intake::SourceName;
 use crate::log::intent::Intent;
 use crate::store::trail::Trail;
@@ -120,7 +120,7 @@ fn set(name: &SourceName, wanted: Wanted, place: &Place, out: &mut dyn Write) ->
     match &place.data {
         Some(data) => with_trail(data, |trail| {
             let mut act = ConnectionAct { name: name.to_string(), kind, source: 0, settings, secrets, enabled };
-            check(&act).map_err(|why| Failure::new(why.to_string()))?;
+            check_connection(&act, &source).map_err(Failure::new)?;
             act.source = source_number(trail, &source, &act.kind)?;
             trail.log().act_blocking(Intent::SetConnection(act), local_why(None))?;
             Ok(())

@@ -50,8 +50,9 @@ impl Admission {
             Item::Range(range) => raw.get(range.clone()).unwrap_or_default(),
             Item::Text(text) => text.as_bytes(),
         });
-        let gathered = wrapper::records(records).ok()?;
-        Some((gathered.bytes, gathered.decoded))
+        let gathered = wrapper::records(records.filter(|record| !record.is_empty())).ok()?;
+        // Of a wrapper of nothing but empty texts the wrapper is all there is.
+        (gathered.decoded != Decoded::default()).then_some((gathered.bytes, gathered.decoded))
     }
 
     /// Ids and sequence numbers by the source's kind, where the door has not told them, and the
