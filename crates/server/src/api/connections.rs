@@ -32,6 +32,8 @@ use crate::log::intent::Intent;
 struct SetConnection {
     kind: String,
     source: String,
+    /// The kind of the source, should this make it.
+    source_kind: Option<String>,
     #[serde(default)]
     settings: BTreeMap<String, canonical_json::Value>,
     #[serde(default)]
@@ -126,7 +128,11 @@ pub async fn set(api: &Api, caller: &Credential, mut asked: Asked) -> Result<Res
     let mut connection = ConnectionAct { name, kind: body.kind, source: 0, settings, secrets, enabled: body.enabled };
     // Before anything is made for it.
     check_connection(&connection, &body.source).map_err(invalid)?;
-    connection.source = source_number(api, &body.source, &connection.kind, &by).await?;
+    let kind = body.source_kind.as_deref();
+    if kind.is_some_and(|kind| api.admission.catalog().kind(kind).is_none()) {
+        return Err(ApiError::bad_request("kind_unknown", "there is no such kind of source: see `indelible source list`"));
+    }
+    connection.source = source_number(api, &body.source, kind.unwrap_or(source_kind(&connection.kind)), &by).await?;
     let acted = api.trail.log().act(Intent::SetConnection(connection), why(&by, None, body.why)).await?;
     Ok(json(StatusCode::OK, &Acted { index: acted.indexes.first().copied(), checkpoint: &acted.view.note }))
 }
@@ -157,12 +163,12 @@ fn setting(value: Value) -> Result<Setting, String> {
     Setting::of(value).ok_or_else(|| "a setting is a string, an integer, a boolean or a list of strings".to_owned())
 }
 
-async fn source_number(api: &Api, source: &str, connection_kind: &str, by: &str) -> Result<u32, ApiError> {
+async fn source_number(api: &Api, source: &str, kind: &str, by: &str) -> Result<u32, ApiError> {
     let number = |state: &TrailState| state.source_number(source);
     if let Some(number) = number(&api.trail.view().state) {
         return Ok(number);
     }
-    let intent = Intent::CreateSource { name: source.to_owned(), kind: source_kind(connection_kind).to_owned() };
+    let intent = Intent::CreateSource { name: source.to_owned(), kind: kind.to_owned() };
     let acted = api.trail.log().act(intent, why(by, None, None)).await?;
     number(&acted.view.state).ok_or_else(ApiError::lost_task)
 }

@@ -127,6 +127,22 @@ fn a_webhook_may_need_a_certificate_beside_its_own_proof() {
 }
 
 #[test]
+fn a_source_that_a_connection_makes_has_the_kind_that_is_told() {
+    let server = start(Some(Optional));
+    let set = |name: &str, kind: &str| {
+        let body = json!({ "kind": "client.certificate", "source": name, "source_kind": kind, "settings": { "certificate": "a" } });
+        let ask = Ask::new("PUT", &format!("/v1/connections/{name}")).key(&server.admin).body(body.to_string());
+        send(&server, None, &ask).unwrap()
+    };
+    assert_eq!(set("other", "no_such_kind").expect(400).error(), "kind_unknown");
+    set("cluster", "kubernetes_audit").expect(200);
+    set("cluster", "okta").expect(200);
+    let view = server.trail.view();
+    let kind = |name: &str| Some(view.state.sources[&view.state.source_number(name)?].kind.clone());
+    assert_eq!((kind("cluster").as_deref(), kind("other")), (Some("kubernetes_audit"), None), "and keeps it");
+}
+
+#[test]
 fn a_connection_that_could_know_nobody_is_refused_when_it_is_set() {
     let server = start(Some(Optional));
     for (settings, secrets, says) in [

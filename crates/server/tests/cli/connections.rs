@@ -52,8 +52,12 @@ fn a_connection_that_lacks_what_its_kind_needs_is_refused_with_and_without_a_ser
     for (args, says) in wrong {
         place.offline(args).refused(says);
     }
-    place.offline(set("client.certificate", "certificate=web-*")).ok();
+    let good = set("client.certificate", "certificate=web-*");
+    place.offline(good.into_iter().chain(["--source-kind", "kubernetes_audit"])).ok();
     let running = place.serve();
+    running.run(good.into_iter().chain(["--source-kind", "okta"])).ok();
+    let sources = running.run(["sources", "--json"]).ok().json();
+    assert_eq!(sources[0]["kind"], "kubernetes_audit", "it was made with it, and keeps it");
     for (args, says) in wrong {
         running.run(args).refused(says);
     }
