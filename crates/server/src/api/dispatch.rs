@@ -1,14 +1,18 @@
 //! From the table of routes to the handlers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, Path, Request};
-use axum::http::StatusCode;
+use axum::http::header::EXPECT;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Version};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::access::{Credential, HeaderError, Scope};
@@ -27,6 +31,11 @@ use crate::api::{
 };
 use crate::door::Peer;
 use crate::intake::bulk::Verb;
+
+/// Most that is read of a body that is refused: what a client has sent before it could hear of it.
+const PASSED_OVER_BYTES: usize = 64 << 10;
+/// And for how long.
+const PASSED_OVER_TIME: Duration = Duration::from_millis(500);
 
 /// A request on its way to a handler.
 pub(crate) struct Asked {
@@ -106,14 +115,37 @@ async fn dispatch(api: &Arc<Api>, route: &'static Route, request: Request) -> Re
     let asked = Asked::new(request);
     // What brings events is charged by the event.
     if route.needs == Needs::Key(Scope::Ingest) {
-        let caller = Caller::of(api, &asked)?;
-        return brought(api, &caller, route.endpoint, asked).await;
+        return match Caller::of(api, &asked) {
+            Ok(caller) => brought(api, &caller, route.endpoint, asked).await,
+            Err(why) => {
+                pass_over(&asked.parts, asked.body).await;
+                Err(why)
+            }
+        };
     }
     let caller = authorize(api, route.needs, &asked.parts.headers)?;
     if let Some(caller) = &caller {
         api.spend(caller.key_id(), 1)?;
     }
     answer(api, caller.as_ref(), route.endpoint, asked).await
+}
+
+/// Reads a little of a body that is refused for its head. HTTP/2 resets the stream of a request that is answered
+/// while it still comes, and some clients (curl among them) then show the reset instead of the answer.
+async fn pass_over(parts: &Parts, mut body: Body) {
+    if parts.version != Version::HTTP_2 || parts.headers.contains_key(EXPECT) {
+        return;
+    }
+    let read = async {
+        let mut read = 0;
+        while read < PASSED_OVER_BYTES
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Over time it is answered as it is.
+    let _ = tokio::time::timeout(PASSED_OVER_TIME, read).await;
 }
 
 async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
