@@ -141,6 +141,16 @@ pub fn wrapped(body: &[u8]) {
             assert_eq!(found.bytes, body);
         }
     }
+    // Records that a kind's rules found: any bytes at all, since texts are among them.
+    let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    if let Ok(found) = wrapper::records(lines.iter().copied()) {
+        gathered(&found);
+        assert_eq!(found.decoded.events.len() + found.decoded.refused.len(), lines.len());
+        for event in &found.decoded.events {
+            let line = lines[event.line as usize - 1];
+            assert!(event.raw(&found.bytes) == line || event.truncated.is_some());
+        }
+    }
     if let Ok(pushed) = pubsub::decode(&body) {
         gathered(&pushed.gathered);
         assert_eq!(pushed.gathered.decoded.events.len() + pushed.gathered.decoded.refused.len(), 1);

@@ -19,6 +19,7 @@
 
 mod answer;
 mod auth;
+mod caller;
 mod completeness;
 mod connections;
 mod deliver;
@@ -51,15 +52,14 @@ mod serve;
 mod sources;
 mod ssf;
 mod state;
-mod tls;
 mod trail;
 mod tree;
 
+pub use connections::check_connection;
 pub use dispatch::router;
 pub use instant::{format_rfc3339, parse_rfc3339};
 pub use limits::ApiLimits;
 pub use proofs::{event_file, receipt};
 pub use route::{Endpoint, Needs, ROUTES, Route};
-pub use serve::serve;
+pub use serve::{serve, tls_acceptor};
 pub use state::ApiState;
-pub use tls::{TlsError, tls_from_pem};

@@ -43,6 +43,10 @@ pub struct Settings {
     pub tls_cert: Option<PathBuf>,
     /// PEM file of the certificate's private key.
     pub tls_key: Option<PathBuf>,
+    /// PEM file of the authorities that sign clients' certificates.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whether clients must have one; they may, unless it says so.
+    pub tls_client_certificate: Option<ClientCertificate>,
     /// Serve other machines without TLS.
     pub insecure: Option<bool>,
     /// How logs are written.
@@ -63,8 +67,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Address and port.
     pub listen: SocketAddr,
-    /// Certificate chain and private key, when served with TLS.
-    pub tls: Option<TlsFiles>,
+    /// TLS, when served with it.
+    pub tls: Option<DoorTls>,
     /// How logs are written.
     pub log_format: LogFormat,
     /// A checkpoint that the trail must not be behind.
@@ -106,6 +110,11 @@ pub enum ConfigError {
     /// One half of TLS.
     #[error("TLS needs both: give --tls-cert FILE and --tls-key FILE")]
     HalfTls,
+    /// Certificates of clients, and nothing that could verify them.
+    #[error(
+        "client certificates need TLS and authorities that sign them: give --tls-client-ca FILE with --tls-cert FILE and --tls-key FILE"
+    )]
+    NoClientAuthorities,
     /// Other machines would read events and keys off the wire.
     #[error(
         "refused to listen on {listen} without TLS: events and API keys would cross the network in the clear; \
@@ -154,6 +163,8 @@ impl Settings {
             listen: self.listen.or(file.listen),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
+            tls_client_ca: self.tls_client_ca.or(file.tls_client_ca),
+            tls_client_certificate: self.tls_client_certificate.or(file.tls_client_certificate),
             insecure: self.insecure.or(file.insecure),
             log_format: self.log_format.or(file.log_format),
             not_before: self.not_before.or(file.not_before),
@@ -165,19 +176,28 @@ impl Settings {
     /// Fills in what is absent and refuses what must not be.
     ///
     /// # Errors
-    /// [`ConfigError::HalfTls`], [`ConfigError::Exposed`].
+    /// [`ConfigError`].
     pub fn settle(self, data_default: &str) -> Result<Config, ConfigError> {
-        let tls = match (self.tls_cert, self.tls_key) {
+        let files = match (self.tls_cert, self.tls_key) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
             _ => return Err(ConfigError::HalfTls),
+        };
+        // A hook, a browser and a person with a key come without one.
+        let wanted = self.tls_client_certificate;
+        let clients = self.tls_client_ca.map(|authorities| (authorities, wanted.unwrap_or(ClientCertificate::Optional)));
+        let tls = match (files, clients, wanted) {
+            (Some(files), clients @ Some(_), _) | (Some(files), clients @ None, None) => Some(DoorTls { files, clients }),
+            (None, None, None) => None,
+            _ => return Err(ConfigError::NoClientAuthorities),
         };
         let listen = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8787)));
         if !listen.ip().is_loopback() && tls.is_none() && !self.insecure.unwrap_or(false) {
             return Err(ConfigError::Exposed { listen });
         }
         let insecure = self.insecure.unwrap_or(false);
-        let doors = self.doors.into_iter().map(|door| door.settle(tls.as_ref(), insecure)).collect::<Result<_, _>>()?;
+        let doors =
+            self.doors.into_iter().map(|door| door.settle(tls.as_ref().map(|tls| &tls.files), insecure)).collect::<Result<_, _>>()?;
         Ok(Config {
             doors,
             data: self.data.unwrap_or_else(|| data_default.into()),
@@ -224,6 +244,21 @@ mod tests {
     fn a_certificate_without_its_key_is_refused() {
         let half = Settings { tls_cert: Some("c".into()), ..Settings::default() };
         assert!(matches!(half.settle(DATA_DEFAULT), Err(ConfigError::HalfTls)));
+    }
+
+    #[test]
+    fn client_certificates_are_optional_unless_required_and_need_tls_and_authorities() {
+        let tls = Settings { tls_cert: Some("c".into()), tls_key: Some("k".into()), ..Settings::default() };
+        assert_eq!(tls.clone().settle(DATA_DEFAULT).unwrap().tls.unwrap().clients, None);
+        let trusting = Settings { tls_client_ca: Some("ca".into()), ..tls.clone() };
+        let clients = |settings: Settings| settings.settle(DATA_DEFAULT).unwrap().tls.unwrap().clients.unwrap();
+        assert_eq!(clients(trusting.clone()), ("ca".into(), ClientCertificate::Optional));
+        let required = Some(ClientCertificate::Required);
+        assert_eq!(clients(Settings { tls_client_certificate: required, ..trusting }), ("ca".into(), ClientCertificate::Required));
+        let without_tls = Settings { tls_client_ca: Some("ca".into()), ..Settings::default() };
+        for wrong in [without_tls, Settings { tls_client_certificate: required, ..tls }] {
+            assert!(matches!(wrong.settle(DATA_DEFAULT), Err(ConfigError::NoClientAuthorities)));
+        }
     }
 
     #[test]

@@ -21,12 +21,14 @@ pub mod directory;
 pub mod files;
 mod metrics;
 pub mod open;
+mod peer;
 pub mod poll;
 pub mod secret;
 pub mod socket;
 mod sources;
 mod stop;
 mod tally;
+pub mod tls;
 mod understanding;
 
 use std::borrow::Cow;
@@ -49,6 +51,7 @@ use crate::store::trail::Trail;
 pub use batch::{Batch, Told};
 pub use by::{By, why};
 pub use metrics::{DoorMetrics, RefusedCounter};
+pub use peer::Peer;
 pub use sources::Source;
 pub use tally::{CONFLICT, Tally};
 
@@ -65,7 +68,7 @@ pub fn source_kind(connection_kind: &str) -> &str {
         Some("entra") => "entra_id",
         Some("cloudtrail") => "aws_cloudtrail",
         // Ways that anybody's events may come.
-        None | Some("hmac" | "bearer" | "pubsub" | "kafka") => UNKNOWN_KIND,
+        None | Some("hmac" | "bearer" | "pubsub" | "kafka" | "certificate") => UNKNOWN_KIND,
         Some(vendor) => vendor,
     }
 }
@@ -193,7 +196,7 @@ impl Admission {
         B: AsRef<[u8]> + Send + 'static,
     {
         match self.unwrapped(origin, body.as_ref(), &decoded) {
-            Some((records, decoded)) => self.admit_records(origin, batch, records, decoded).await,
+            Some((records, decoded)) => self.admit_records(origin, batch.of_records(decoded.events.len()), records, decoded).await,
             None => self.admit_records(origin, batch, body, decoded).await,
         }
     }
@@ -225,7 +228,10 @@ impl Admission {
     pub fn admit_blocking(&self, origin: &Origin, mut batch: Batch, body: &[u8], decoded: Decoded) -> Result<Admitted, AdmitError> {
         let unwrapped = self.unwrapped(origin, body, &decoded);
         let (body, decoded) = match &unwrapped {
-            Some((records, inside)) => (records.as_slice(), inside.clone()),
+            Some((records, inside)) => {
+                batch = batch.of_records(inside.events.len());
+                (records.as_ref(), inside.clone())
+            }
             None => (body, decoded),
         };
         let origin = &self.with_kind(origin, body, &decoded);

@@ -1,39 +1,14 @@
 //! The fuzz corpus of the door's parsers as an ordinary test: every file, and small changes to it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+#[path = "corpus/files.rs"]
+mod files;
 #[path = "../../../fuzz/properties/intake.rs"]
 mod properties;
 
-use std::fs;
-use std::path::Path;
-
 use proptest::prelude::*;
-use proptest::sample::Index;
 
-fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let files = fs::read_dir(directory).unwrap();
-    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() >= 7, "the corpus of {target} is missing");
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
-}
-
-/// Any file of the corpus with a few bytes replaced, cut out or put in.
-fn changed(target: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    let telling =
-        prop_oneof![any::<u8>(), prop::sample::select(b"{}[],:\"\\ \n\r\t0123456789-.eu\0\xef\xbb\xbf\x1f\x8b\x28\xb5\x2f\xfd".to_vec()),];
-    let change = (any::<Index>(), 0_usize..4, prop::collection::vec(telling, 0..4));
-    let changes = prop::collection::vec(change, 1..4);
-    (prop::sample::select(corpus(target)), changes).prop_map(|(mut file, changes)| {
-        for (at, removed, inserted) in changes {
-            let at = at.index(file.len() + 1);
-            let end = (at + removed).min(file.len());
-            file.splice(at..end, inserted);
-        }
-        file
-    })
-}
+use crate::files::{TELLING, changed, corpus};
 
 #[test]
 fn the_whole_corpus_keeps_the_properties() {
@@ -54,57 +29,57 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_small_change_to_a_body_of_events_keeps_the_properties(file in changed("intake_shape")) {
+    fn any_small_change_to_a_body_of_events_keeps_the_properties(file in changed("intake_shape", TELLING)) {
         properties::shape(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_compressed_body_keeps_the_properties(file in changed("intake_body")) {
+    fn any_small_change_to_a_compressed_body_keeps_the_properties(file in changed("intake_body", TELLING)) {
         properties::body(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_record_keeps_the_properties(file in changed("intake_record_id")) {
+    fn any_small_change_to_a_record_keeps_the_properties(file in changed("intake_record_id", TELLING)) {
         properties::id(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_body_of_splunk_events_keeps_the_properties(file in changed("intake_hec")) {
+    fn any_small_change_to_a_body_of_splunk_events_keeps_the_properties(file in changed("intake_hec", TELLING)) {
         properties::hec_events(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_bulk_body_keeps_the_properties(file in changed("intake_bulk")) {
+    fn any_small_change_to_a_bulk_body_keeps_the_properties(file in changed("intake_bulk", TELLING)) {
         properties::bulk_items(&file);
     }
 
     #[test]
-    fn any_small_change_to_an_export_request_keeps_the_properties(file in changed("intake_otlp")) {
+    fn any_small_change_to_an_export_request_keeps_the_properties(file in changed("intake_otlp", TELLING)) {
         properties::otlp_logs(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_wrapper_keeps_the_properties(file in changed("intake_wrapped")) {
+    fn any_small_change_to_a_wrapper_keeps_the_properties(file in changed("intake_wrapped", TELLING)) {
         properties::wrapped(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_stream_keeps_the_properties(file in changed("intake_frames")) {
+    fn any_small_change_to_a_stream_keeps_the_properties(file in changed("intake_frames", TELLING)) {
         properties::frames(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_syslog_head_keeps_the_properties(file in changed("intake_syslog_header")) {
+    fn any_small_change_to_a_syslog_head_keeps_the_properties(file in changed("intake_syslog_header", TELLING)) {
         properties::syslog_header(&file);
     }
 
     #[test]
-    fn any_small_change_to_a_certificate_keeps_the_properties(file in changed("intake_certificate")) {
+    fn any_small_change_to_a_certificate_keeps_the_properties(file in changed("intake_certificate", TELLING)) {
         properties::certificate(&file);
     }
 
     #[test]
-    fn any_small_change_to_places_keeps_the_properties(file in changed("intake_file_places")) {
+    fn any_small_change_to_places_keeps_the_properties(file in changed("intake_file_places", TELLING)) {
         properties::file_places(&file);
     }
 }

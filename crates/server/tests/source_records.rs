@@ -2,6 +2,8 @@
 //! and with bytes changed, still gives one valid OCSF event.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, dead_code, reason = "a test that panics has failed")]
 
+#[path = "corpus/files.rs"]
+mod files;
 #[path = "../../../fuzz/properties/source.rs"]
 mod properties;
 
@@ -10,6 +12,8 @@ use indelible::source::golden::raw_of;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
+
+use crate::files::corpus;
 
 /// Number of a kind in the catalogue, and one of its samples.
 fn sample() -> impl Strategy<Value = (u8, Vec<u8>)> {
@@ -77,18 +81,9 @@ fn with_choice(kind: u8, raw: &[u8]) -> Vec<u8> {
     [&[kind], raw].concat()
 }
 
-/// The fuzz corpus of directories of identities.
-fn directories() -> Vec<Vec<u8>> {
-    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/source_directory")).unwrap();
-    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() >= 7, "the corpus is missing");
-    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
-}
-
 #[test]
 fn every_directory_of_the_corpus_keeps_the_properties() {
-    directories().iter().for_each(|file| properties::directory(file));
+    corpus("source_directory").iter().for_each(|file| properties::directory(file));
 }
 
 proptest! {
@@ -123,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn a_directory_with_changed_bytes_is_taken_or_refused(mut file in prop::sample::select(directories()), at in any::<Index>(), with in prop::collection::vec(any::<u8>(), 0..4)) {
+    fn a_directory_with_changed_bytes_is_taken_or_refused(mut file in prop::sample::select(corpus("source_directory")), at in any::<Index>(), with in prop::collection::vec(any::<u8>(), 0..4)) {
         let at = at.index(file.len() + 1);
         let end = (at + 2).min(file.len());
         file.splice(at..end, with);

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::access::Credential;
 use crate::api::answer::json;
+use crate::api::caller;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::hook::scheme::{Hook, Misconfigured};
@@ -22,6 +23,7 @@ use crate::api::state::Api;
 use crate::door::poll;
 use crate::door::poll::status::PollStatus;
 use crate::door::{source_kind, why};
+use crate::intake::InvalidSourceName;
 use crate::log::intent::Intent;
 
 /// What `PUT` takes. The name is the path's.
@@ -30,6 +32,8 @@ use crate::log::intent::Intent;
 struct SetConnection {
     kind: String,
     source: String,
+    /// The kind of the source, should this make it.
+    source_kind: Option<String>,
     #[serde(default)]
     settings: BTreeMap<String, canonical_json::Value>,
     #[serde(default)]
@@ -123,16 +127,32 @@ pub async fn set(api: &Api, caller: &Credential, mut asked: Asked) -> Result<Res
     let secrets = secrets.collect::<Result<BTreeMap<_, _>, _>>()?;
     let mut connection = ConnectionAct { name, kind: body.kind, source: 0, settings, secrets, enabled: body.enabled };
     // Before anything is made for it.
-    check(&connection).map_err(|why| invalid(why.to_string()))?;
-    poll::settings::check(&connection).map_err(|why| invalid(why.to_string()))?;
-    connection.source = source_number(api, &body.source, &connection.kind, &by).await?;
+    check_connection(&connection, &body.source).map_err(invalid)?;
+    let kind = body.source_kind.as_deref();
+    if kind.is_some_and(|kind| api.admission.catalog().kind(kind).is_none()) {
+        return Err(ApiError::bad_request("kind_unknown", "there is no such kind of source: see `indelible source list`"));
+    }
+    connection.source = source_number(api, &body.source, kind.unwrap_or(source_kind(&connection.kind)), &by).await?;
     let acted = api.trail.log().act(Intent::SetConnection(connection), why(&by, None, body.why)).await?;
     Ok(json(StatusCode::OK, &Acted { index: acted.indexes.first().copied(), checkpoint: &acted.view.note }))
 }
 
-/// Webhooks are judged when they are set: a request that comes later could only be told to come again.
-fn check(connection: &ConnectionAct) -> Result<(), Misconfigured> {
+/// Whether a connection that is about to be set, for the source of this name, has what its kind needs.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn check_connection(connection: &ConnectionAct, source: &str) -> Result<(), String> {
+    check(connection, source).map_err(|why| why.to_string())?;
+    poll::settings::check(connection).map_err(|why| why.to_string())
+}
+
+/// What requests are judged by is judged itself when it is set: one that comes later could only be told to come
+/// again.
+fn check(connection: &ConnectionAct, source: &str) -> Result<(), Misconfigured> {
     match connection.kind.as_str() {
+        caller::KIND => {
+            caller::check(connection, &source.parse().map_err(|why: InvalidSourceName| Misconfigured(format!("its source is {why}")))?)
+        }
         "hook.ssf" => ssf::check(connection),
         kind if kind.starts_with("hook.") => Hook::check(connection),
         _ => Ok(()),
@@ -143,12 +163,12 @@ fn setting(value: Value) -> Result<Setting, String> {
     Setting::of(value).ok_or_else(|| "a setting is a string, an integer, a boolean or a list of strings".to_owned())
 }
 
-async fn source_number(api: &Api, source: &str, connection_kind: &str, by: &str) -> Result<u32, ApiError> {
+async fn source_number(api: &Api, source: &str, kind: &str, by: &str) -> Result<u32, ApiError> {
     let number = |state: &TrailState| state.source_number(source);
     if let Some(number) = number(&api.trail.view().state) {
         return Ok(number);
     }
-    let intent = Intent::CreateSource { name: source.to_owned(), kind: source_kind(connection_kind).to_owned() };
+    let intent = Intent::CreateSource { name: source.to_owned(), kind: kind.to_owned() };
     let acted = api.trail.log().act(intent, why(by, None, None)).await?;
     number(&acted.view.state).ok_or_else(ApiError::lost_task)
 }

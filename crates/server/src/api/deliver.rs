@@ -4,13 +4,12 @@
 //! they are admitted source by source, in order within each. If a later one cannot be kept the whole
 //! request is answered with that error, and what it sends again is told apart by its ids.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::KeyId;
 use crate::api::error::ApiError;
 use crate::api::state::Api;
-use crate::door::{Batch, By, Origin, Told};
+use crate::door::{Batch, By, Origin, Peer, Told};
 use crate::intake::{Decoded, Gathered, SourceName};
 use crate::log::sequencer::Outcome;
 
@@ -30,8 +29,8 @@ pub struct Delivery {
     pub door: &'static str,
     /// Kind of a source that is new: what the protocol is for, or [`crate::door::UNKNOWN_KIND`].
     pub kind: &'static str,
-    /// The address that connected.
-    pub peer: IpAddr,
+    /// Who connected.
+    pub peer: Peer,
     /// On whose behalf.
     pub by: By,
     /// Under which number the rate is counted: the key's own, or what stands for a connection.
@@ -53,7 +52,7 @@ pub async fn deliver(api: &Arc<Api>, delivery: Delivery) -> Result<Vec<Outcome>,
     for (source, places) in by_source(&delivery.sent) {
         let origin = Origin { source, kind: delivery.kind.into(), door: delivery.door };
         let (decoded, told) = part(&delivery, &places);
-        let batch = Batch { told, ..Batch::new(delivery.by.clone(), Some(delivery.peer)) };
+        let batch = Batch { told, ..Batch::sent(delivery.by.clone(), &delivery.peer) };
         let admitted = api.admission.admit(&origin, batch, delivery.gathered.bytes.clone(), decoded).await?;
         for (place, outcome) in places.into_iter().zip(admitted.committed.outcomes) {
             if let Some(slot) = outcomes.get_mut(place) {
@@ -84,7 +83,7 @@ fn by_source(sent: &[Sent]) -> Vec<(SourceName, Vec<usize>)> {
 fn part(delivery: &Delivery, places: &[usize]) -> (Decoded, Vec<Told>) {
     let all = &delivery.gathered.decoded.events;
     let events = places.iter().filter_map(|place| all.get(*place).cloned()).collect();
-    let told = |place: &usize| Told { id: delivery.sent.get(*place).and_then(|sent| sent.id.clone()), sequence: None };
+    let told = |place: &usize| Told { id: delivery.sent.get(*place).and_then(|sent| sent.id.clone()), ..Told::default() };
     (Decoded { events, refused: Vec::new() }, places.iter().map(told).collect())
 }
 

@@ -1,20 +1,24 @@
 //! From the table of routes to the handlers.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, Path, Request};
-use axum::http::StatusCode;
+use axum::http::header::EXPECT;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Version};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::access::{Credential, HeaderError, Scope};
 use crate::api::answer::protect;
 use crate::api::auth::authorize;
+use crate::api::caller::Caller;
 use crate::api::error::ApiError;
 use crate::api::protocol::Protocol;
 use crate::api::query::{NoQuery, query};
@@ -25,24 +29,26 @@ use crate::api::{
     completeness, connections, directory, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, sources, ssf,
     trail, tree,
 };
+use crate::door::Peer;
 use crate::intake::bulk::Verb;
 
-/// The address that connected; the server puts it into every request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub IpAddr);
+/// Most that is read of a body that is refused: what a client has sent before it could hear of it.
+const PASSED_OVER_BYTES: usize = 64 << 10;
+/// And for how long.
+const PASSED_OVER_TIME: Duration = Duration::from_millis(500);
 
 /// A request on its way to a handler.
 pub(crate) struct Asked {
     pub parts: Parts,
     pub body: Body,
-    pub peer: IpAddr,
+    pub peer: Peer,
 }
 
 impl Asked {
     fn new(request: Request) -> Self {
         let (parts, body) = request.into_parts();
-        // A router that is called without the server (a test) has no peer.
-        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+        // The server puts it into every request; a router that is called without it (a test) has none.
+        let peer = parts.extensions.get::<Peer>().cloned().unwrap_or_default();
         Self { parts, body, peer }
     }
 
@@ -106,19 +112,44 @@ fn method_router(route: &'static Route) -> MethodRouter<Arc<Api>> {
 }
 
 async fn dispatch(api: &Arc<Api>, route: &'static Route, request: Request) -> Result<Response, ApiError> {
-    let caller = authorize(api, route.needs, request.headers())?;
+    let asked = Asked::new(request);
     // What brings events is charged by the event.
-    if let Some(caller) = &caller
-        && route.needs != Needs::Key(Scope::Ingest)
-    {
+    if route.needs == Needs::Key(Scope::Ingest) {
+        return match Caller::of(api, &asked) {
+            Ok(caller) => brought(api, &caller, route.endpoint, asked).await,
+            Err(why) => {
+                pass_over(&asked.parts, asked.body).await;
+                Err(why)
+            }
+        };
+    }
+    let caller = authorize(api, route.needs, &asked.parts.headers)?;
+    if let Some(caller) = &caller {
         api.spend(caller.key_id(), 1)?;
     }
-    answer(api, caller.as_ref(), route.endpoint, Asked::new(request)).await
+    answer(api, caller.as_ref(), route.endpoint, asked).await
+}
+
+/// Reads a little of a body that is refused for its head. HTTP/2 resets the stream of a request that is answered
+/// while it still comes, and some clients (curl among them) then show the reset instead of the answer.
+async fn pass_over(parts: &Parts, mut body: Body) {
+    if parts.version != Version::HTTP_2 || parts.headers.contains_key(EXPECT) {
+        return;
+    }
+    let read = async {
+        let mut read = 0;
+        while read < PASSED_OVER_BYTES
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Over time it is answered as it is.
+    let _ = tokio::time::timeout(PASSED_OVER_TIME, read).await;
 }
 
 async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
     match (endpoint, caller) {
-        (Endpoint::AppendEvents, Some(caller)) => ingest::append(api, caller, asked).await,
         (Endpoint::ListEvents, _) => events::list(api, asked).await,
         (Endpoint::GetEvent, _) => events::get(api, asked).await,
         (Endpoint::GetEventRaw, _) => events::raw(api, asked).await,
@@ -150,15 +181,15 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::HookChallenge, _) => hook::challenge(api, asked).await,
         (Endpoint::Hook, _) => hook::receive(api, asked).await,
         (Endpoint::SecurityEvents, _) => ssf::receive(api, asked).await,
-        (endpoint, Some(caller)) => shipped(api, caller, endpoint, asked).await,
         // The table gives each of these a need that is met by a caller only.
-        (_, None) => Err(HeaderError::Missing.into()),
+        _ => Err(HeaderError::Missing.into()),
     }
 }
 
-/// What shippers send and ask, each in a protocol of its own.
-async fn shipped(api: &Arc<Api>, caller: &Credential, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
+/// What brings events, and what shippers ask besides, each in a protocol of its own.
+async fn brought(api: &Arc<Api>, caller: &Caller, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
     match endpoint {
+        Endpoint::AppendEvents => ingest::append(api, caller, asked).await,
         Endpoint::HecEvents => hec::events(api, caller, asked).await,
         Endpoint::HecRaw => hec::raw(api, caller, asked).await,
         Endpoint::HecAck => hec::ack(api, caller, asked).await,
@@ -166,7 +197,7 @@ async fn shipped(api: &Arc<Api>, caller: &Credential, endpoint: Endpoint, asked:
         Endpoint::ElasticIndex => elastic::document(api, caller, Verb::Index, asked).await,
         Endpoint::ElasticCreate => elastic::document(api, caller, Verb::Create, asked).await,
         Endpoint::ElasticInfo | Endpoint::ElasticSetting | Endpoint::ElasticAsked => {
-            api.spend(caller.key_id(), 1)?;
+            api.spend(caller.rate(), 1)?;
             Ok(match endpoint {
                 Endpoint::ElasticInfo => elastic::info(api),
                 Endpoint::ElasticSetting => elastic::setting(),

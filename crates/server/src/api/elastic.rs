@@ -19,15 +19,15 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use self::answers::Results;
-use crate::access::Credential;
 use crate::api::answer::bytes;
+use crate::api::caller::Caller;
 use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::receive::events_body;
 use crate::api::sender::Sender;
 use crate::api::state::Api;
-use crate::door::{By, UNKNOWN_KIND};
+use crate::door::{Peer, UNKNOWN_KIND};
 use crate::intake::Gathered;
 use crate::intake::bulk::{self, Bulk, BulkError, Document, Item, Verb};
 use crate::log::sequencer::Outcome;
@@ -42,7 +42,7 @@ const DOOR: &str = "elasticsearch";
 ///
 /// # Errors
 /// When nothing of the body can be read; counted.
-pub async fn bulk(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
+pub async fn bulk(api: &Arc<Api>, caller: &Caller, asked: Asked) -> Result<Response, ApiError> {
     let mut request = Request::open(api, caller, &asked.parts)?;
     let answer = request.bulk(asked).await;
     answer.inspect_err(|why| request.count(why.code, 1))
@@ -52,7 +52,7 @@ pub async fn bulk(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<R
 ///
 /// # Errors
 /// When the document is not kept; counted.
-pub async fn document(api: &Arc<Api>, caller: &Credential, verb: Verb, asked: Asked) -> Result<Response, ApiError> {
+pub async fn document(api: &Arc<Api>, caller: &Caller, verb: Verb, asked: Asked) -> Result<Response, ApiError> {
     let mut request = Request::open(api, caller, &asked.parts)?;
     let answer = request.document(verb, asked).await;
     answer.inspect_err(|why| request.count(why.code, 1))
@@ -74,12 +74,12 @@ impl Place {
 
 struct Request<'a> {
     api: &'a Arc<Api>,
-    caller: &'a Credential,
+    caller: &'a Caller,
     sender: Sender<'a>,
 }
 
 impl<'a> Request<'a> {
-    fn open(api: &'a Arc<Api>, caller: &'a Credential, parts: &Parts) -> Result<Self, ApiError> {
+    fn open(api: &'a Arc<Api>, caller: &'a Caller, parts: &Parts) -> Result<Self, ApiError> {
         let sender = Sender::new(caller, parts).inspect_err(|why| api.count_refused(None, why.code, 1))?;
         Ok(Self { api, caller, sender })
     }
@@ -113,13 +113,13 @@ impl<'a> Request<'a> {
     }
 
     /// One outcome for each item whose document is kept.
-    async fn keep(&mut self, gathered: Gathered, items: &[Item], peer: std::net::IpAddr) -> Result<Vec<Outcome>, ApiError> {
+    async fn keep(&mut self, gathered: Gathered, items: &[Item], peer: Peer) -> Result<Vec<Outcome>, ApiError> {
         let kept = items.iter().filter(|item| item.document == Document::Kept);
         let sent = kept.map(|item| Ok(Sent { source: self.sender.source([item.index.as_deref()])?, id: sent_id(item) }));
         let sent = sent.collect::<Result<Vec<_>, ApiError>>()?;
-        let rate = self.caller.key_id();
+        let rate = self.caller.rate();
         let outcomes =
-            deliver(self.api, Delivery { door: DOOR, kind: UNKNOWN_KIND, peer, by: By::Key(rate), rate, gathered, sent }).await?;
+            deliver(self.api, Delivery { door: DOOR, kind: UNKNOWN_KIND, peer, by: self.caller.by(), rate, gathered, sent }).await?;
         for item in items {
             match item.document {
                 Document::Kept => {}

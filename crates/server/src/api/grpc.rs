@@ -13,7 +13,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 
-use crate::access::Credential;
+use crate::api::caller::Caller;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::otlp::{Export, status_code, success_protobuf};
@@ -31,7 +31,7 @@ const PREFIX_BYTES: usize = 5;
 ///
 /// # Errors
 /// When nothing of the request is kept; counted.
-pub async fn export(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
+pub async fn export(api: &Arc<Api>, caller: &Caller, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
     let mut export = Export::open(api, caller, &parts, peer)?;
     let answer = async {

@@ -17,8 +17,8 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::access::Credential;
 use crate::api::answer::json as json_answer;
+use crate::api::caller::Caller;
 use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
@@ -26,7 +26,7 @@ use crate::api::protocol::refusal;
 use crate::api::receive::{events_body, written_anew};
 use crate::api::sender::{Parameters, Sender};
 use crate::api::state::Api;
-use crate::door::{By, UNKNOWN_KIND};
+use crate::door::{Peer, UNKNOWN_KIND};
 use crate::intake::hec::{Events, Mistake, decode};
 use crate::intake::{Gathered, Media};
 
@@ -93,7 +93,7 @@ pub fn refuse(why: ApiError) -> Response {
     let said = match why.code {
         "key_missing" => TOKEN_REQUIRED,
         "key_malformed" => INVALID_AUTHORIZATION,
-        "key_invalid" | "scope_missing" => INVALID_TOKEN,
+        "key_invalid" | "scope_missing" | "certificate_unknown" | "certificate_required" => INVALID_TOKEN,
         "hec_query_token" => QUERY_TOKEN,
         "hec_channel_missing" => CHANNEL_MISSING,
         "hec_channel_invalid" => CHANNEL_INVALID,
@@ -119,7 +119,7 @@ pub fn health(api: &Api) -> Response {
 ///
 /// # Errors
 /// When nothing is kept; counted.
-pub async fn events(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
+pub async fn events(api: &Arc<Api>, caller: &Caller, asked: Asked) -> Result<Response, ApiError> {
     let mut request = Request::open(api, caller, &asked.parts)?;
     let answer = request.events(asked).await;
     answer.inspect_err(|why| request.count(why.code, 1))
@@ -129,7 +129,7 @@ pub async fn events(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result
 ///
 /// # Errors
 /// When nothing is kept; counted.
-pub async fn raw(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
+pub async fn raw(api: &Arc<Api>, caller: &Caller, asked: Asked) -> Result<Response, ApiError> {
     let mut request = Request::open(api, caller, &asked.parts)?;
     let answer = request.raw(asked).await;
     answer.inspect_err(|why| request.count(why.code, 1))
@@ -139,8 +139,8 @@ pub async fn raw(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
 ///
 /// # Errors
 /// No channel, or a body that is not `{"acks":[…]}`.
-pub async fn ack(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
-    api.spend(caller.key_id(), 1)?;
+pub async fn ack(api: &Arc<Api>, caller: &Caller, asked: Asked) -> Result<Response, ApiError> {
+    api.spend(caller.rate(), 1)?;
     let missing = || ApiError::bad_request("hec_channel_missing", "send the header `X-Splunk-Request-Channel`, or `?channel=`");
     let channel = channel(&asked.parts)?.ok_or_else(missing)?;
     #[derive(serde::Deserialize)]
@@ -148,7 +148,7 @@ pub async fn ack(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
         acks: Vec<u64>,
     }
     let wanted: Wanted = asked.setting(api).await?;
-    let given = |id: &u64| (id.to_string(), Value::from(api.hec_acks.was_given(caller.key_id(), &channel, *id)));
+    let given = |id: &u64| (id.to_string(), Value::from(api.hec_acks.was_given(caller.rate(), &channel, *id)));
     let acks: Map<String, Value> = wanted.acks.iter().map(given).collect();
     Ok(json_answer(StatusCode::OK, &json!({ "acks": acks })))
 }
@@ -156,18 +156,18 @@ pub async fn ack(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
 /// What all events of a request share.
 struct Request<'a> {
     api: &'a Arc<Api>,
-    caller: &'a Credential,
+    caller: &'a Caller,
     sender: Sender<'a>,
     channel: Option<String>,
 }
 
 impl<'a> Request<'a> {
-    fn open(api: &'a Arc<Api>, caller: &'a Credential, parts: &Parts) -> Result<Self, ApiError> {
+    fn open(api: &'a Arc<Api>, caller: &'a Caller, parts: &Parts) -> Result<Self, ApiError> {
         let opened = Self::check(api, caller, parts);
         opened.inspect_err(|why| api.count_refused(None, why.code, 1))
     }
 
-    fn check(api: &'a Arc<Api>, caller: &'a Credential, parts: &Parts) -> Result<Self, ApiError> {
+    fn check(api: &'a Arc<Api>, caller: &'a Caller, parts: &Parts) -> Result<Self, ApiError> {
         if Parameters::of(&parts.uri).get("token").is_some() {
             let message = "a key does not belong into an address, which every proxy logs: send `Authorization: Splunk <key>`";
             return Err(ApiError::bad_request("hec_query_token", message));
@@ -229,14 +229,14 @@ impl<'a> Request<'a> {
         }
     }
 
-    async fn keep(&self, gathered: Gathered, sent: Vec<Sent>, peer: std::net::IpAddr) -> Result<(), ApiError> {
-        let rate = self.caller.key_id();
-        let delivery = Delivery { door: DOOR, kind: UNKNOWN_KIND, peer, by: By::Key(rate), rate, gathered, sent };
+    async fn keep(&self, gathered: Gathered, sent: Vec<Sent>, peer: Peer) -> Result<(), ApiError> {
+        let rate = self.caller.rate();
+        let delivery = Delivery { door: DOOR, kind: UNKNOWN_KIND, peer, by: self.caller.by(), rate, gathered, sent };
         deliver(self.api, delivery).await.map(drop)
     }
 
     fn success(&self) -> Response {
-        let ack_id = self.channel.as_deref().map(|channel| self.api.hec_acks.give(self.caller.key_id(), channel));
+        let ack_id = self.channel.as_deref().map(|channel| self.api.hec_acks.give(self.caller.rate(), channel));
         json_answer(SUCCESS.status, &Body { ack_id, ..SUCCESS.body() })
     }
 }

@@ -24,6 +24,7 @@ use crate::access::KeyId;
 use crate::access::jws::JwsError;
 use crate::access::origin::{Proof, ProofError, Shown};
 use crate::api::answer::{bytes, json as json_answer};
+use crate::api::caller::{check_beside, rate_of};
 use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
@@ -64,8 +65,7 @@ impl Connection {
 
     /// What its rate is counted under.
     pub fn rate(&self) -> KeyId {
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.act.name.as_bytes());
-        KeyId(hash.as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+        rate_of("connection", &self.act.name)
     }
 
     /// On whose behalf its events come.
@@ -102,6 +102,7 @@ pub async fn receive(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiEr
 
 async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
+    check_beside(&connection.act, &peer)?;
     let hook = Hook::of(&connection.act, api.secrets.as_ref()).map_err(|why| why.refuse(&connection.act.name))?;
     let received = prove(api, &connection.act.name, &hook, &parts, body).await?;
     if let Some(answer) = handshake(&hook.scheme, &parts.headers, &received.bytes) {

@@ -17,8 +17,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::access::Credential;
 use crate::api::answer::bytes;
+use crate::api::caller::Caller;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::ingest::results::Results;
@@ -27,7 +27,7 @@ use crate::api::proofs;
 use crate::api::query::{Switch, query};
 use crate::api::receive::{Received, events_body};
 use crate::api::state::Api;
-use crate::door::{Admitted, Batch, By, Origin, UNKNOWN_KIND};
+use crate::door::{Admitted, Batch, Origin, UNKNOWN_KIND};
 use crate::intake::{Decoded, IdempotencyKey, Media, SourceName, decode};
 use crate::log::sequencer::Committed;
 
@@ -48,7 +48,7 @@ struct Query {
 ///
 /// # Errors
 /// When none of them is kept; counted, with the source if this key may send from it.
-pub async fn append(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
+pub async fn append(api: &Arc<Api>, caller: &Caller, asked: Asked) -> Result<Response, ApiError> {
     let mut counted_for = None;
     let answer = append_counted(api, caller, asked, &mut counted_for).await;
     if let Err(why) = &answer {
@@ -57,24 +57,16 @@ pub async fn append(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result
     answer
 }
 
-async fn append_counted(
-    api: &Arc<Api>,
-    caller: &Credential,
-    asked: Asked,
-    counted_for: &mut Option<SourceName>,
-) -> Result<Response, ApiError> {
+async fn append_counted(api: &Arc<Api>, caller: &Caller, asked: Asked, counted_for: &mut Option<SourceName>) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
     let query: Query = query(&parts.uri)?;
     let name = source_name(query.source.as_deref())?;
-    if !caller.may_ingest(name.as_str()) {
-        let message = format!("this key may not send events of the source `{name}`: use a key with the scope `ingest` for it");
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "source_not_allowed", message));
-    }
+    caller.check(&name)?;
     *counted_for = Some(name.clone());
     let key = idempotency_key(&parts.headers)?;
     let (received, decoded) = receive(api, &parts, body).await?;
     check_amount(api, caller, &decoded, query.receipt)?;
-    let batch = Batch { key, ..Batch::new(By::Key(caller.key_id()), Some(peer)) };
+    let batch = Batch { key, ..Batch::sent(caller.by(), &peer) };
     let origin = Origin { source: name, kind: kind(api, query.kind)?, door: DOOR };
     let admitted = api.admission.admit(&origin, batch, received, decoded).await?;
     answer(api, admitted, query.receipt).await
@@ -105,13 +97,13 @@ async fn receive(api: &Api, parts: &Parts, body: Body) -> Result<(Received, Deco
     Ok((received, decoded))
 }
 
-fn check_amount(api: &Api, caller: &Credential, decoded: &Decoded, receipt: Switch) -> Result<(), ApiError> {
+fn check_amount(api: &Api, caller: &Caller, decoded: &Decoded, receipt: Switch) -> Result<(), ApiError> {
     let events = decoded.events.len();
     if receipt.is_on() && events > RECEIPTS_MAX {
         let message = format!("{events} events in a request for receipts: send at most {RECEIPTS_MAX} at a time with `receipt=1`");
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_receipts", message));
     }
-    Ok(api.spend(caller.key_id(), u32::try_from(events).unwrap_or(u32::MAX).max(1))?)
+    Ok(api.spend(caller.rate(), u32::try_from(events).unwrap_or(u32::MAX).max(1))?)
 }
 
 async fn answer(api: &Arc<Api>, admitted: Admitted, receipt: Switch) -> Result<Response, ApiError> {

@@ -9,15 +9,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use crate::access::Credential;
 use crate::api::answer::json as json_answer;
+use crate::api::caller::Caller;
 use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::receive::events_body;
 use crate::api::sender::Sender;
 use crate::api::state::Api;
-use crate::door::By;
 use crate::intake::SourceName;
 use crate::intake::limits::RECORD_ID_BYTES_MAX;
 use crate::intake::wrapper::{text_at, unwrap};
@@ -29,7 +28,7 @@ const DOOR: &str = "kubernetes";
 ///
 /// # Errors
 /// When nothing is kept; counted.
-pub async fn receive(api: &Arc<Api>, caller: &Credential, mut asked: Asked) -> Result<Response, ApiError> {
+pub async fn receive(api: &Arc<Api>, caller: &Caller, mut asked: Asked) -> Result<Response, ApiError> {
     let mut counted_for = None;
     let answer = async {
         let [name] = asked.path_parts(["source"]).await?;
@@ -45,7 +44,7 @@ pub async fn receive(api: &Arc<Api>, caller: &Credential, mut asked: Asked) -> R
     answer.inspect_err(|why| api.count_refused(counted_for.as_ref(), why.code, 1))
 }
 
-async fn keep(api: &Arc<Api>, caller: &Credential, source: SourceName, asked: Asked) -> Result<Response, ApiError> {
+async fn keep(api: &Arc<Api>, caller: &Caller, source: SourceName, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
     let received = events_body(body, &parts.headers, &api.limits, &api.memory).await?;
     let list = text_at(&received.bytes, &["kind"]).as_deref() == Some("EventList");
@@ -61,8 +60,8 @@ async fn keep(api: &Arc<Api>, caller: &Credential, source: SourceName, asked: As
         Sent { source: source.clone(), id: pair.filter(|id| id.len() <= RECORD_ID_BYTES_MAX) }
     });
     let sent = sent.collect();
-    let rate = caller.key_id();
-    let outcomes = deliver(api, Delivery { door: DOOR, kind: "kubernetes_audit", peer, by: By::Key(rate), rate, gathered, sent }).await?;
+    let rate = caller.rate();
+    let outcomes = deliver(api, Delivery { door: DOOR, kind: "kubernetes_audit", peer, by: caller.by(), rate, gathered, sent }).await?;
     api.count_refused(Some(&source), "too_deep", too_deep as u64);
     Ok(json_answer(StatusCode::OK, &json!({ "kept": outcomes.len() })))
 }

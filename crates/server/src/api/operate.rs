@@ -50,7 +50,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::access::Scope;
     use crate::api::route::{Needs, ROUTES};
+    use crate::door::poll::status::{Doing, PollStatus};
 
     fn document() -> Value {
         serde_json::from_str(OPENAPI).unwrap()
@@ -83,8 +85,9 @@ mod tests {
             let security = operation["security"].as_array().expect(path);
             let expected = match route.needs {
                 Needs::Nothing => 0,
-                Needs::Key(_) | Needs::Proof => 1,
-                Needs::ReadUnlessPublic => 2,
+                Needs::Key(Scope::Admin | Scope::Read) | Needs::Proof => 1,
+                // A client certificate does instead of a key, or nothing.
+                Needs::Key(Scope::Ingest) | Needs::ReadUnlessPublic => 2,
             };
             assert_eq!(security.len(), expected, "{method} {path}");
             let responses = operation["responses"].as_object().unwrap();
@@ -100,6 +103,29 @@ mod tests {
                 );
             }
         });
+    }
+
+    #[test]
+    fn the_status_of_a_connection_is_described_as_it_is_shown() {
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let schema = document()["components"]["schemas"]["PollStatus"].clone();
+        let (some, error) = (Some(1), Some("refused".to_owned()));
+        let full = PollStatus {
+            newest_event_at: some,
+            caught_up_at: some,
+            kept_at: some,
+            next_at: some,
+            last_error: error,
+            last_error_at: some,
+            ..PollStatus::default()
+        };
+        assert_eq!(names(&schema["properties"]), names(&serde_json::to_value(full).unwrap()));
+        let required: BTreeSet<_> = schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+        assert_eq!(required, names(&serde_json::to_value(PollStatus::default()).unwrap()));
+        let all = [Doing::Starting, Doing::Reading, Doing::Waiting, Doing::Slowed, Doing::Failing, Doing::Stopped];
+        assert_eq!(schema["properties"]["doing"]["enum"], serde_json::to_value(all).unwrap());
+        let connection = &document()["components"]["schemas"]["Connection"];
+        assert_eq!(connection["properties"]["status"]["$ref"], "#/components/schemas/PollStatus");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! Partial success as the protocol has it: what is refused is counted in the answer and not sent again.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::header::CONTENT_TYPE;
@@ -11,8 +10,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::access::Credential;
 use crate::api::answer::bytes;
+use crate::api::caller::Caller;
 use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
@@ -21,7 +20,7 @@ use crate::api::protocol::refusal;
 use crate::api::receive::{events_body, written_anew};
 use crate::api::sender::Sender;
 use crate::api::state::Api;
-use crate::door::{By, UNKNOWN_KIND};
+use crate::door::{Peer, UNKNOWN_KIND};
 use crate::intake::otlp::{Logs, OtlpError, decode_json, decode_protobuf};
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -44,7 +43,7 @@ fn content_type(headers: &HeaderMap) -> &str {
 ///
 /// # Errors
 /// When nothing of the request is kept; counted.
-pub async fn logs(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
+pub async fn logs(api: &Arc<Api>, caller: &Caller, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
     let mut export = Export::open(api, caller, &parts, peer)?;
     let json = is_json(&parts.headers);
@@ -63,9 +62,9 @@ pub async fn logs(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<R
 /// One export request, over HTTP or gRPC.
 pub struct Export<'a> {
     api: &'a Arc<Api>,
-    caller: &'a Credential,
+    caller: &'a Caller,
     sender: Sender<'a>,
-    peer: IpAddr,
+    peer: Peer,
 }
 
 impl<'a> Export<'a> {
@@ -73,7 +72,7 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// A source that is none or not allowed; counted.
-    pub fn open(api: &'a Arc<Api>, caller: &'a Credential, parts: &Parts, peer: IpAddr) -> Result<Self, ApiError> {
+    pub fn open(api: &'a Arc<Api>, caller: &'a Caller, parts: &Parts, peer: Peer) -> Result<Self, ApiError> {
         let sender = Sender::new(caller, parts).inspect_err(|why| api.count_refused(None, why.code, 1))?;
         Ok(Self { api, caller, sender, peer })
     }
@@ -87,8 +86,9 @@ impl<'a> Export<'a> {
         let _held = written_anew(gathered.bytes.len(), &self.api.memory)?;
         let sent = services.iter().map(|service| Ok(Sent { source: self.sender.source([service.as_deref()])?, id: None }));
         let sent = sent.collect::<Result<Vec<_>, ApiError>>()?;
-        let rate = self.caller.key_id();
-        deliver(self.api, Delivery { door, kind: UNKNOWN_KIND, peer: self.peer, by: By::Key(rate), rate, gathered, sent }).await?;
+        let rate = self.caller.rate();
+        deliver(self.api, Delivery { door, kind: UNKNOWN_KIND, peer: self.peer.clone(), by: self.caller.by(), rate, gathered, sent })
+            .await?;
         self.api.count_refused(self.sender.named(), "too_deep", too_deep as u64);
         Ok(too_deep)
     }

@@ -4,18 +4,18 @@
 //!
 //! 1. the request: `?source=NAME` or the header `X-Indelible-Source: NAME` (with Splunk the header
 //!    alone: there `?source=` is its own, and stands for the event's under 3);
-//! 2. the key, if it is bound to exactly one source;
+//! 2. the key or the client certificate, if it is bound to exactly one source;
 //! 3. the protocol's own name for where events come from (Splunk `source` or `sourcetype`, the
 //!    Elasticsearch index, OpenTelemetry `service.name`), made into a source's name: lower case, a
 //!    trailing date cut off, every other character a dash.
 //!
-//! Whatever it is, the key must be allowed to send from it.
+//! Whatever it is, the key or certificate must be allowed to send from it.
 
 use axum::extract::Query;
+use axum::http::Uri;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
 
-use crate::access::Credential;
+use crate::api::caller::Caller;
 use crate::api::error::ApiError;
 use crate::intake::SourceName;
 use crate::intake::limits::SOURCE_NAME_CHARS_MAX;
@@ -39,7 +39,7 @@ impl Parameters {
 /// Chooses the source of each event of a request.
 #[derive(Debug)]
 pub struct Sender<'a> {
-    caller: &'a Credential,
+    caller: &'a Caller,
     named: Option<SourceName>,
     last: Option<(Option<Box<str>>, SourceName)>,
 }
@@ -49,13 +49,13 @@ impl<'a> Sender<'a> {
     ///
     /// # Errors
     /// A name that is none, or that this key may not send from.
-    pub fn new(caller: &'a Credential, parts: &Parts) -> Result<Self, ApiError> {
+    pub fn new(caller: &'a Caller, parts: &Parts) -> Result<Self, ApiError> {
         let parameters = Parameters::of(&parts.uri);
         Self::asking(caller, header(parts).or_else(|| parameters.get("source")))
     }
 
     /// As [`Sender::new`] for a protocol that has a parameter `source` of its own: only the header counts.
-    pub fn by_header(caller: &'a Credential, parts: &Parts) -> Result<Self, ApiError> {
+    pub fn by_header(caller: &'a Caller, parts: &Parts) -> Result<Self, ApiError> {
         Self::asking(caller, header(parts))
     }
 
@@ -63,7 +63,7 @@ impl<'a> Sender<'a> {
     ///
     /// # Errors
     /// As [`Sender::new`].
-    pub fn asking(caller: &'a Credential, asked: Option<&str>) -> Result<Self, ApiError> {
+    pub fn asking(caller: &'a Caller, asked: Option<&str>) -> Result<Self, ApiError> {
         let only = match caller.sources() {
             [only] => Some(only.as_str()),
             _ => None,
@@ -71,7 +71,7 @@ impl<'a> Sender<'a> {
         let named = asked.or(only).map(|name| name.parse::<SourceName>().map_err(invalid)).transpose()?;
         let mut sender = Self { caller, named: None, last: None };
         if let Some(name) = named {
-            sender.check(&name)?;
+            caller.check(&name)?;
             sender.named = Some(name);
         }
         Ok(sender)
@@ -99,7 +99,7 @@ impl<'a> Sender<'a> {
         }
         let mut refused = None;
         for (nth, name) in first.into_iter().chain(names).filter_map(made_into_a_name).enumerate() {
-            match self.check(&name) {
+            match self.caller.check(&name) {
                 Ok(()) => {
                     // What a later name decided depends on more than the first.
                     self.last = (nth == 0).then(|| (first.map(Into::into), name.clone()));
@@ -109,14 +109,6 @@ impl<'a> Sender<'a> {
             }
         }
         Err(refused.unwrap_or_else(missing))
-    }
-
-    fn check(&self, name: &SourceName) -> Result<(), ApiError> {
-        if self.caller.may_ingest(name.as_str()) {
-            return Ok(());
-        }
-        let message = format!("this key may not send events of the source `{name}`: use a key with the scope `ingest` for it");
-        Err(ApiError::new(StatusCode::FORBIDDEN, "source_not_allowed", message))
     }
 }
 
@@ -173,7 +165,7 @@ mod tests {
     use super::*;
     use crate::access::{KeyRecord, Scope, Token, authenticate};
 
-    fn key(sources: &[&str]) -> Credential {
+    fn key(sources: &[&str]) -> Caller {
         let token = Token::generate(&mut |out| out.fill(7));
         let record = KeyRecord {
             hash: token.hash(),
@@ -182,7 +174,7 @@ mod tests {
             expires_at: None,
             revoked: false,
         };
-        authenticate(&token, Some(&record), 0).unwrap()
+        Caller::holding(authenticate(&token, Some(&record), 0).unwrap())
     }
 
     fn chosen(sources: &[&str], asked: Option<&str>, names: &[&str]) -> Result<String, &'static str> {

@@ -4,7 +4,7 @@ mod http2;
 mod stall;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,14 +24,28 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 use tracing::{debug, info, warn};
 
-use crate::api::dispatch::{Peer, router};
+use crate::api::dispatch::router;
 use crate::api::limits::{ApiLimits, HEADER_BYTES_MAX, HEADERS_MAX};
 use crate::api::serve::http2::Version;
 use crate::api::serve::stall::Stalling;
 use crate::api::state::{Api, ApiState};
+use crate::config::DoorTls;
+use crate::door::Peer;
+use crate::door::tls::{TlsError, acceptor, client_names, refused_certificate};
 
 /// Pause after an accept that failed for want of file descriptors: they come back only with time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What clients may agree on: gRPC comes over HTTP/2 alone.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// TLS for [`serve`].
+///
+/// # Errors
+/// [`TlsError`], which names the file.
+pub fn tls_acceptor(tls: &DoorTls) -> Result<TlsAcceptor, TlsError> {
+    acceptor(tls, &PROTOCOLS)
+}
 
 /// Serves the API on `listener`, over TLS if there is an acceptor, until `shutdown` is ready. Then
 /// it accepts nothing more, answers the requests under way (at most [`ApiLimits::drain_timeout`])
@@ -100,8 +114,8 @@ impl Server {
             debug!(%why, "a connection ended before it began");
             return;
         }
-        let connection =
-            Connection { router: self.router.clone(), api: Arc::clone(&self.api), peer: peer.ip(), watcher: graceful.watcher(), place };
+        let peer = Peer { address: Some(peer.ip()), ..Peer::default() };
+        let connection = Connection { router: self.router.clone(), api: Arc::clone(&self.api), peer, watcher: graceful.watcher(), place };
         let tls = self.tls.clone();
         tokio::spawn(async move {
             match tls {
@@ -124,19 +138,26 @@ impl Server {
 struct Connection {
     router: Router,
     api: Arc<Api>,
-    peer: IpAddr,
+    peer: Peer,
     watcher: Watcher,
     place: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    async fn run_tls(self, tls: TlsAcceptor, stream: TcpStream) {
+    async fn run_tls(mut self, tls: TlsAcceptor, stream: TcpStream) {
         match tokio::time::timeout(self.api.limits.handshake_timeout, tls.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let version = http2::agreed(stream.get_ref().1.alpn_protocol());
+                self.peer.names = client_names(stream.get_ref().1);
                 self.run(stream, version).await;
             }
-            Ok(Err(why)) => debug!(%why, "a TLS handshake failed"),
+            Ok(Err(why)) => match refused_certificate(&why) {
+                Some(reason) => {
+                    info!(%why, peer = ?self.peer.address, "a client certificate was refused");
+                    self.api.count_refused(None, reason, 1);
+                }
+                None => debug!(%why, "a TLS handshake failed"),
+            },
             Err(_) => debug!("a TLS handshake took too long"),
         }
     }
@@ -158,7 +179,7 @@ impl Connection {
         let service = service_fn(move |request: Request<Incoming>| {
             has_asked.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(peer.clone());
             let mut router = router.clone();
             async move { router.call(request).await }
         });

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::access::jws::{ALGORITHMS, JwsError, Verified};
 use crate::access::origin::{Proof, Shown};
 use crate::api::answer::bytes;
+use crate::api::caller::check_beside;
 use crate::api::deliver::{Delivery, Sent, deliver};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
@@ -39,7 +40,7 @@ pub fn refuse(why: ApiError) -> Response {
         "token_issuer" => "invalid_issuer",
         "token_audience" => "invalid_audience",
         "token_key_unknown" | "token_signature" | "token_algorithm" => "invalid_key",
-        "proof_missing" | "proof_malformed" | "proof_wrong" => "authentication_failed",
+        "proof_missing" | "proof_malformed" | "proof_wrong" | "certificate_required" => "authentication_failed",
         "rate_limited" => "access_denied",
         _ => "invalid_request",
     };
@@ -56,7 +57,7 @@ pub fn refuse(why: ApiError) -> Response {
 /// # Errors
 /// [`Misconfigured`].
 pub fn check(act: &ConnectionAct) -> Result<(), Misconfigured> {
-    check_names(act, &["issuer", "audience", "jwks", "jwks_url", "algorithms"], &["authorization", "jwks"])?;
+    check_names(act, &["issuer", "audience", "jwks", "jwks_url", "algorithms", "certificate"], &["authorization", "jwks"])?;
     // A set in a file may come later, as a secret may.
     if act.secrets.contains_key("jwks") { Ok(()) } else { Receiver::of(act, None).map(drop) }
 }
@@ -74,6 +75,7 @@ pub async fn receive(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiEr
 
 async fn keep(api: &Arc<Api>, connection: &Connection, asked: Asked) -> Result<Response, ApiError> {
     let Asked { parts, body, peer } = asked;
+    check_beside(&connection.act, &peer)?;
     let receiver = Receiver::of(&connection.act, api.secrets.as_ref()).map_err(|why| why.refuse(&connection.act.name))?;
     receiver.authenticate(api, &connection.act, &parts.headers)?;
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

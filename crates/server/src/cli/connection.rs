@@ -9,12 +9,12 @@ use evidence::canonical_json::{self, to_bytes};
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
+use crate::api::check_connection;
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::new_key::local_why;
 use crate::cli::place::{Place, with_trail};
 use crate::cli::safe_text::{escape, escape_line};
-use crate::door::poll::settings::check;
 use crate::intake::SourceName;
 use crate::log::intent::Intent;
 use crate::store::trail::Trail;
@@ -75,6 +75,9 @@ struct Wanted {
     /// The source the events are from; it is made when there is none
     #[arg(long, value_name = "NAME")]
     source: SourceName,
+    /// The kind of the source, should this make it, where the connection's kind does not say: see `indelible source list`
+    #[arg(long, value_name = "KIND")]
+    source_kind: Option<SourceName>,
     /// A setting of the kind; VALUE is text unless it is JSON (15, true, ["a","b"], "15")
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = named_setting)]
     settings: Vec<(String, Setting)>,
@@ -117,18 +120,19 @@ fn set(name: &SourceName, wanted: Wanted, place: &Place, out: &mut dyn Write) ->
     let settings: BTreeMap<_, _> = wanted.settings.into_iter().collect();
     let secrets: BTreeMap<_, _> = wanted.secrets.into_iter().collect();
     let (kind, source, enabled) = (wanted.kind.to_string(), wanted.source.to_string(), !wanted.disabled);
+    let source_kind = wanted.source_kind.map(|kind| kind.to_string());
     match &place.data {
         Some(data) => with_trail(data, |trail| {
             let mut act = ConnectionAct { name: name.to_string(), kind, source: 0, settings, secrets, enabled };
-            check(&act).map_err(|why| Failure::new(why.to_string()))?;
-            act.source = source_number(trail, &source, &act.kind)?;
+            check_connection(&act, &source).map_err(Failure::new)?;
+            act.source = source_number(trail, &source, source_kind.as_deref().unwrap_or(crate::door::source_kind(&act.kind)))?;
             trail.log().act_blocking(Intent::SetConnection(act), local_why(None))?;
             Ok(())
         })?,
         None => {
             let settings: Value = serde_json::from_slice(&to_bytes(&settings_value(&settings)))?;
             let secrets: Map<String, Value> = secrets.into_iter().map(|(name, place)| (name, place.to_string().into())).collect();
-            let body = json!({"kind": kind, "source": source, "settings": settings, "secrets": secrets, "enabled": enabled});
+            let body = json!({"kind": kind, "source": source, "source_kind": source_kind, "settings": settings, "secrets": secrets, "enabled": enabled});
             place.server.connect()?.ask(&Method::PUT, &format!("/v1/connections/{name}"), Some(&body)).map(drop)?;
         }
     }
@@ -136,8 +140,8 @@ fn set(name: &SourceName, wanted: Wanted, place: &Place, out: &mut dyn Write) ->
     Ok(())
 }
 
-fn source_number(trail: &Trail, source: &str, connection_kind: &str) -> Result<u32, Failure> {
-    let intent = Intent::CreateSource { name: source.to_owned(), kind: crate::door::source_kind(connection_kind).to_owned() };
+fn source_number(trail: &Trail, source: &str, kind: &str) -> Result<u32, Failure> {
+    let intent = Intent::CreateSource { name: source.to_owned(), kind: kind.to_owned() };
     trail.log().act_blocking(intent, local_why(None))?;
     let number = trail.view().state.source_number(source);
     number.ok_or_else(|| Failure::new(format!("source {source} was made but is not there")))

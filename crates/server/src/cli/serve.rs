@@ -22,7 +22,7 @@ use crate::cli::init::first_admin_key;
 use crate::cli::server::read_named;
 use crate::cli::source::catalog;
 use crate::clock::Clock;
-use crate::config::{Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, DoorKind, DoorTable, LogFormat, Settings};
+use crate::config::{ClientCertificate, Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, DoorKind, DoorTable, LogFormat, Settings};
 use crate::door::Admission;
 use crate::door::directory::Identities;
 use crate::door::open::{Doors, OpenDoor};
@@ -55,6 +55,13 @@ pub struct Serve {
     /// PEM file of the certificate's private key
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// PEM file of the authorities that sign certificates of clients: one that a client shows is then verified, and
+    /// connections of the kind client.certificate say what its holder may send
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
+    /// Whether a client must show a certificate; needs --tls-client-ca [default: optional]
+    #[arg(long, value_enum)]
+    tls_client_certificate: Option<ClientCertificate>,
     /// Settings file (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -120,6 +127,8 @@ impl Serve {
             listen: self.listen,
             tls_cert: self.tls_cert,
             tls_key: self.tls_key,
+            tls_client_ca: self.tls_client_ca,
+            tls_client_certificate: self.tls_client_certificate,
             insecure: self.insecure.then_some(true),
             log_format: self.log_format,
             not_before: self.not_before,
@@ -166,7 +175,7 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
     if demo {
         demo::load(trail)?;
     }
-    let tls = config.tls.as_ref().map(|files| api::tls_from_pem(&files.cert, &files.key)).transpose()?;
+    let tls = config.tls.as_ref().map(api::tls_acceptor).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody learns the address: from then on a signal must find somebody at home.

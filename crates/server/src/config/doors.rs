@@ -60,7 +60,7 @@ impl fmt::Display for DoorKind {
 }
 
 /// Whether a client must show a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientCertificate {
     /// It must.

@@ -8,7 +8,7 @@ use evidence::envelope::{Facts, Truncated};
 use evidence::leaf::Kind;
 
 use crate::clock::NoRandomness;
-use crate::door::{By, Source};
+use crate::door::{By, Peer, Source};
 use crate::intake::{Decoded, IdempotencyKey, RawEvent, record_id};
 use crate::log::batch::{BatchBuilder, HeadedBlock, NewEntry};
 use crate::log::cursors::Cursor;
@@ -47,8 +47,19 @@ pub struct Batch {
 pub struct Told {
     /// The record's own id. Without one it is looked for in the record as of an unknown kind.
     pub id: Option<String>,
+    /// Where it stood at the sender, by which it is kept once if no id of its own is found.
+    pub place: Option<String>,
     /// Sequence number that the producer gave. Past 2^53 it is not kept: JSON cannot hold it.
     pub sequence: Option<u64>,
+}
+
+impl Told {
+    /// The same of the `nth` record in a wrapper of which this was told: the wrapper's id is none of theirs,
+    /// and tells them apart where they have none.
+    pub(super) fn of_record(&self, nth: usize) -> Self {
+        let wrapper = self.id.as_ref().or(self.place.as_ref());
+        Self { id: None, place: wrapper.map(|wrapper| format!("{wrapper}/{nth}")), sequence: None }
+    }
 }
 
 impl Batch {
@@ -56,6 +67,20 @@ impl Batch {
     #[must_use]
     pub fn new(by: By, peer: Option<IpAddr>) -> Self {
         Self { by, peer, key: None, told: Vec::new(), cursors: Vec::new(), map: 0, subject: None, wholeness: Wholeness::InParts }
+    }
+
+    /// As [`Batch::new`], by whoever connected.
+    #[must_use]
+    pub fn sent(by: By, peer: &Peer) -> Self {
+        Self { subject: peer.names.first().cloned(), ..Self::new(by, peer.address) }
+    }
+
+    /// The same of the records in the one wrapper that it was.
+    pub(super) fn of_records(mut self, count: usize) -> Self {
+        if let [wrapper] = self.told.as_slice() {
+            self.told = (0..count).map(|nth| wrapper.of_record(nth)).collect();
+        }
+        self
     }
 
     /// Cuts, hashes and compresses the events of `body`.
@@ -74,7 +99,8 @@ impl Batch {
             let told = self.told.get(nth);
             let told_id = told.and_then(|told| told.id.as_deref());
             let found = if event.json && told_id.is_none() { record_id(raw) } else { None };
-            let own_id = told_id.or(found.as_ref().map(|id| id.as_str()));
+            let place = told.and_then(|told| told.place.as_deref());
+            let own_id = told_id.or(found.as_ref().map(|id| id.as_str())).or(place);
             write_people(own_id, &people_end, &mut people);
             let id = match &self.key {
                 Some(key) => {
@@ -95,7 +121,7 @@ impl Batch {
         let mut end = Vec::new();
         let key = match &self.by {
             By::Key(id) => Some(id.to_string()),
-            By::Connection(_) | By::Local => None,
+            By::Certificate(_) | By::Connection(_) | By::Local => None,
         };
         let peer = self.peer.map(|peer| peer.to_string());
         for (name, value) in [("key", key), ("peer", peer), ("subject", self.subject.clone())] {
@@ -122,7 +148,7 @@ impl Batch {
     fn facts_to_begin_from(&self, source: &Source) -> Facts {
         let connection = match &self.by {
             By::Connection(name) => Some(name.clone()),
-            By::Key(_) | By::Local => None,
+            By::Certificate(_) | By::Key(_) | By::Local => None,
         };
         Facts { connection, map: self.map, ..source.plain_facts() }
     }

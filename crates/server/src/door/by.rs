@@ -9,6 +9,8 @@ use crate::access::KeyId;
 pub enum By {
     /// The holder of an API key.
     Key(KeyId),
+    /// The holder of a client certificate, by its first name.
+    Certificate(String),
     /// A connection: a poller, a webhook, a socket.
     Connection(String),
     /// Somebody on the machine itself.
@@ -21,6 +23,7 @@ impl By {
     pub fn why(&self) -> Vec<u8> {
         match self {
             Self::Key(id) => why(&id.to_string(), None, None),
+            Self::Certificate(name) => why(&format!("certificate {name}"), None, None),
             Self::Connection(name) => why(&format!("connection {name}"), None, None),
             Self::Local => why("local", None, None),
         }

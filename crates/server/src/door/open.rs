@@ -24,8 +24,8 @@ use crate::door::socket::inlet::Inlet;
 use crate::door::socket::kernel_drops::KernelDrops;
 use crate::door::socket::limits::{KERNEL_BUFFER_BYTES, SocketLimits};
 use crate::door::socket::listener::{StreamDoor, StreamListener};
-use crate::door::socket::tls::{DoorTlsError, acceptor};
 use crate::door::stop::Stop;
+use crate::door::tls::{TlsError, acceptor};
 use crate::door::{Admission, Origin, UNKNOWN_KIND};
 use crate::intake::{Framing, InvalidNetwork, InvalidPlaces, InvalidSourceName, SourceChoice, SourceName, SourceRule, Wildcard};
 
@@ -50,7 +50,7 @@ pub enum DoorError {
     },
     /// TLS is not set up.
     #[error(transparent)]
-    Tls(#[from] DoorTlsError),
+    Tls(#[from] TlsError),
     /// A source's name.
     #[error("{name:?} is {why}")]
     Source {
@@ -168,7 +168,7 @@ impl Doors {
                 Ok(at)
             }
             (_, place) => {
-                let tls = door.tls.as_ref().map(acceptor).transpose()?;
+                let tls = door.tls.as_ref().map(|tls| acceptor(tls, &[])).transpose()?;
                 let (listener, at, path) = listen(place, bind).await?;
                 let framing = if door.kind == DoorKind::Lines { Framing::Lines } else { Framing::Syslog };
                 self.tasks.spawn(StreamDoor { listener, tls, framing, inlet, limits, path }.run());

@@ -110,13 +110,32 @@ pub enum Step {
     WaitUntil(u64),
 }
 
+/// What an event is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum EventId {
+    /// The record's own id.
+    Own(String),
+    /// Where it stood, such as a place in a topic: for a record in which no id of its own is found.
+    Place(String),
+}
+
+impl EventId {
+    /// The id or the place.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Own(id) | Self::Place(id) => id,
+        }
+    }
+}
+
 /// One event of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its own bytes, cut out of the answer.
     pub raw: Bytes,
-    /// Its record id, by which it is kept once.
-    pub id: String,
+    /// By which it is kept once.
+    pub id: EventId,
     /// When it says it happened, ms since 1970.
     pub at_ms: Option<u64>,
 }

@@ -17,4 +17,3 @@ pub mod limits;
 pub mod listener;
 pub mod memory;
 pub mod stream;
-pub mod tls;

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::door::{Admission, Origin, Told, UNKNOWN_KIND};
 use crate::intake::limits::EVENTS_MAX;
-use crate::intake::{Decoded, RawEvent};
+use crate::intake::{Decoded, RawEvent, wrapper};
 use crate::source::catalog::Item;
 use crate::source::{Kind, Scratch};
 
@@ -36,25 +38,21 @@ impl Admission {
     }
 
     /// The records of a body that is one wrapper; `None` when it is none.
-    pub(super) fn unwrapped(&self, origin: &Origin, body: &[u8], decoded: &Decoded) -> Option<(Vec<u8>, Decoded)> {
+    pub(super) fn unwrapped(&self, origin: &Origin, body: &[u8], decoded: &Decoded) -> Option<(Bytes, Decoded)> {
         let [event] = decoded.events.as_slice() else { return None };
-        if !event.json || !decoded.refused.is_empty() {
+        if !decoded.refused.is_empty() {
             return None;
         }
-        let raw = event.raw(body);
+        let raw = whole(event, body)?;
         let items = self.catalog.unwrap(raw, self.kind_of(origin).as_deref()).filter(|items| items.len() <= EVENTS_MAX)?;
         // Records that are texts inside the wrapper are written out beside one another.
-        let (mut bytes, mut events) = (Vec::with_capacity(raw.len()), Vec::with_capacity(items.len()));
-        for (item, line) in items.into_iter().zip(1..) {
-            let (record, json) = match &item {
-                Item::Range(range) => (raw.get(range.clone()).unwrap_or_default(), true),
-                Item::Text(text) => (text.as_bytes(), serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()),
-            };
-            let (start, len) = (u32::try_from(bytes.len()).ok()?, u32::try_from(record.len()).ok()?);
-            bytes.extend_from_slice(record);
-            events.push(RawEvent { start, len, line, json, truncated: None });
-        }
-        Some((bytes, Decoded { events, refused: Vec::new() }))
+        let records = items.iter().map(|item| match item {
+            Item::Range(range) => raw.get(range.clone()).unwrap_or_default(),
+            Item::Text(text) => text.as_bytes(),
+        });
+        let gathered = wrapper::records(records.filter(|record| !record.is_empty())).ok()?;
+        // Of a wrapper of nothing but empty texts the wrapper is all there is.
+        (gathered.decoded != Decoded::default()).then_some((gathered.bytes, gathered.decoded))
     }
 
     /// Ids and sequence numbers by the source's kind, where the door has not told them, and the
@@ -72,8 +70,19 @@ impl Admission {
                 return told;
             }
             let (id, sequence) = kind.identify(event.raw(body), &mut scratch);
-            Told { id, sequence: told.sequence.or(sequence) }
+            Told { id, sequence: told.sequence.or(sequence), ..told }
         });
         (complete.collect(), kind.version)
     }
+}
+
+/// The whole of an event that may be a wrapper. Of one that would be cut the rest still lies in the body, if it
+/// is the body that it was found in; a door that kept no more than the cut has none.
+fn whole<'a>(event: &RawEvent, body: &'a [u8]) -> Option<&'a [u8]> {
+    let Some(truncated) = &event.truncated else {
+        return event.json.then(|| event.raw(body));
+    };
+    let start = event.range().start;
+    let end = start.checked_add(usize::try_from(truncated.bytes).ok()?)?;
+    body.get(start..end).filter(|raw| raw.first() == Some(&b'{') && tlog::sha256(&[raw]) == truncated.sha256)
 }

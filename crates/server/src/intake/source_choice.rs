@@ -113,14 +113,18 @@ impl SourceChoice {
 }
 
 impl SourceRule {
+    /// Whether what it says of the sender fits, whatever it says of messages.
+    #[must_use]
+    pub fn fits_sender(&self, sender: Sender<'_>) -> bool {
+        self.sender.is_none_or(|network| sender.address.is_some_and(|address| network.holds(address)))
+            && self.certificate.as_ref().is_none_or(|pattern| sender.names.iter().any(|name| pattern.fits(name.as_bytes())))
+    }
+
     fn fits(&self, sender: Sender<'_>, header: &SyslogHeader<'_>) -> bool {
         let named = |pattern: &Option<Wildcard>, name: Option<&[u8]>| {
             pattern.as_ref().is_none_or(|pattern| name.is_some_and(|name| pattern.fits(name)))
         };
-        self.sender.is_none_or(|network| sender.address.is_some_and(|address| network.holds(address)))
-            && self.certificate.as_ref().is_none_or(|pattern| sender.names.iter().any(|name| pattern.fits(name.as_bytes())))
-            && named(&self.host, header.host)
-            && named(&self.app, header.app)
+        self.fits_sender(sender) && named(&self.host, header.host) && named(&self.app, header.app)
     }
 }
 

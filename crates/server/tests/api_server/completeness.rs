@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indelible::clock::Clock;
+use indelible::source::Catalog;
 use indelible::watch::{Observation, Observe};
 use serde_json::{Value, json};
 
@@ -21,12 +22,16 @@ fn observe(raw: &[u8], kind: &str) -> Observation {
 }
 
 fn watched() -> (Server, Arc<AtomicU64>) {
+    watched_by(Observe::new(observe))
+}
+
+fn watched_by(observe: Observe) -> (Server, Arc<AtomicU64>) {
     let now = Arc::new(AtomicU64::new(START));
     let clock = {
         let now = Arc::clone(&now);
         Clock::from_fn(move || now.load(Ordering::Relaxed))
     };
-    (Server::with(Setup { clock: Some(clock), observe: Some(Observe::new(observe)), ..Setup::default() }), now)
+    (Server::with(Setup { clock: Some(clock), observe: Some(observe), ..Setup::default() }), now)
 }
 
 fn status(server: &Server, name: &str) -> Value {
@@ -98,4 +103,25 @@ fn a_server_that_does_not_watch_says_so() {
     let server = Server::start();
     server.keep("1");
     assert_eq!(status(&server, "test"), json!(null));
+}
+
+#[test]
+fn a_host_numbers_the_messages_of_all_its_programs_in_one_row() {
+    let (server, now) = watched_by(Observe::by(Arc::new(Catalog::built_in())));
+    let said = |host: &str, app: &str, n: u64| {
+        let line = format!("<38>1 2023-11-14T22:13:20Z {host} {app} 7 - [meta sequenceId=\"{n}\"] session opened for user ana by (uid=0)");
+        let ask = Ask::new("POST", "/v1/events?source=hosts&kind=linux_auth").header("content-type", "text/plain");
+        server.send(ask.key(&server.admin).body(line)).expect(200);
+    };
+    for (n, app) in ["sshd", "sudo", "su", "sshd", "sshd", "sudo"].iter().enumerate() {
+        said("web-1", app, n as u64 + 1);
+        said("web-2", app, n as u64 + 900);
+    }
+    let seen = until(&server, "hosts", |status| status["last_index"].is_u64());
+    now.fetch_add(31_000, Ordering::Relaxed);
+    assert_eq!(seen["numbered"], json!(true));
+    said("web-1", "cron", 9);
+    now.fetch_add(31_000, Ordering::Relaxed);
+    let gaps = until(&server, "hosts", |status| status["missing"] != json!(0));
+    assert_eq!(gaps["missing"], json!(2), "7 and 8 of web-1, and nothing of what its programs wrote in turn");
 }

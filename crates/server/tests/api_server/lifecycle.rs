@@ -1,32 +1,20 @@
 //! TLS and shutdown.
 
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indelible::api::tls_from_pem;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use indelible::api::tls_acceptor;
+use indelible::config::{ClientCertificate, DoorTls, TlsFiles};
 
 use crate::client::{Ask, connect, read_reply};
+use crate::secure;
 use crate::server::{Server, Setup};
-
-const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tls/localhost.crt");
-const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tls/localhost.key");
 
 #[test]
 fn tls_serves_the_same_api() {
-    let server = Server::with(Setup { tls: Some(tls_from_pem(CERTIFICATE.as_ref(), KEY.as_ref()).unwrap()), ..Setup::default() });
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(CERTIFICATE).unwrap()).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let session = rustls::ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-    let mut stream = rustls::StreamOwned::new(session, connect(server.address));
-    stream.write_all(&Ask::new("POST", "/v1/events?source=test").key(&server.admin).body("{\"a\":1}").to_bytes()).unwrap();
-    read_reply(&mut stream).unwrap().expect(200);
+    let server = secure::start(None);
+    let ask = Ask::new("POST", "/v1/events?source=test").key(&server.admin).body("{\"a\":1}");
+    secure::send(&server, None, &ask).unwrap().expect(200);
     // Plain HTTP on the TLS port gets no answer.
     let mut plain = connect(server.address);
     let _ = plain.write_all(&Ask::new("GET", "/healthz").to_bytes());
@@ -35,17 +23,25 @@ fn tls_serves_the_same_api() {
 
 #[test]
 fn a_certificate_or_key_that_is_not_one_is_named() {
-    let why = tls_from_pem(KEY.as_ref(), KEY.as_ref()).err().unwrap().to_string();
-    assert!(why.contains("localhost.key") && why.contains("certificate"), "{why}");
-    let why = tls_from_pem(CERTIFICATE.as_ref(), CERTIFICATE.as_ref()).err().unwrap().to_string();
-    assert!(why.contains("localhost.crt") && why.contains("private key"), "{why}");
-    assert!(tls_from_pem("/nonexistent".as_ref(), KEY.as_ref()).is_err());
+    let good = secure::tls(Some(ClientCertificate::Optional));
+    let why = |tls: DoorTls| tls_acceptor(&tls).err().unwrap().to_string();
+    let TlsFiles { cert, key } = good.files.clone();
+    let wrong = why(DoorTls { files: TlsFiles { cert: key.clone(), key: key.clone() }, ..good.clone() });
+    assert!(wrong.contains("localhost.key") && wrong.contains("certificate"), "{wrong}");
+    let wrong = why(DoorTls { files: TlsFiles { cert: cert.clone(), key: cert.clone() }, ..good.clone() });
+    assert!(wrong.contains("localhost.crt") && wrong.contains("private key"), "{wrong}");
+    let wrong = why(DoorTls { files: TlsFiles { cert, key: secure::file("clients/cluster.key") }, ..good.clone() });
+    assert!(wrong.contains("localhost.crt") && wrong.contains("cannot be used together"), "{wrong}");
+    for (authorities, says) in [(key, "no certificate"), ("/nonexistent".into(), "/nonexistent")] {
+        let wrong = why(DoorTls { clients: Some((authorities, ClientCertificate::Optional)), ..good.clone() });
+        assert!(wrong.contains(says) && wrong.contains("authorities"), "{wrong}");
+    }
 }
 
 #[test]
 fn a_handshake_that_does_not_end_is_cut() {
     let limits = indelible::api::ApiLimits { handshake_timeout: Duration::from_millis(300), ..Default::default() };
-    let server = Server::with(Setup { tls: Some(tls_from_pem(CERTIFICATE.as_ref(), KEY.as_ref()).unwrap()), limits, ..Setup::default() });
+    let server = Server::with(Setup { tls: Some(tls_acceptor(&secure::tls(None)).unwrap()), limits, ..Setup::default() });
     let mut silent = connect(server.address);
     let began = Instant::now();
     assert!(read_reply(&mut silent).is_none());

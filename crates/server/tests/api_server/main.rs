@@ -11,6 +11,7 @@
 
 mod access;
 mod client;
+mod client_certificates;
 mod completeness;
 mod connections;
 mod directory;
@@ -25,6 +26,8 @@ mod limits;
 mod operate;
 mod otlp;
 mod reads;
+mod secure;
 mod server;
 mod ssf;
 mod tree;
+mod wrappers;

@@ -100,6 +100,7 @@ fn the_service_names_the_source_when_neither_key_nor_request_does() {
 mod h2 {
     use std::io::{Read as _, Write as _};
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     use crate::client::connect;
 
@@ -119,13 +120,22 @@ mod h2 {
 
     /// Sends `body` to `path` and gives everything the server wrote until the call ended.
     pub fn call(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+        call_slowly(address, path, headers, body, Duration::ZERO).0
+    }
+
+    /// As [`call`], with a pause before the body; and whether the server reset the call once it had answered.
+    pub fn call_slowly(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &[u8], pause: Duration) -> (Vec<u8>, bool) {
         let mut stream = connect(address);
         let fixed = [(":method", "POST"), (":scheme", "http"), (":authority", "test"), (":path", path), ("te", "trailers")];
         let block: Vec<u8> = fixed.iter().chain(headers).flat_map(|(name, value)| field(name, value)).collect();
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
         stream.write_all(&frame(4, 0, 0, &[])).unwrap();
         stream.write_all(&frame(1, 4, 1, &block)).unwrap();
+        std::thread::sleep(pause);
         stream.write_all(&frame(0, 1, 1, body)).unwrap();
+        // Answered at once: what it says last comes no later than this.
+        stream.write_all(&frame(6, 0, 0, &[7; 8])).unwrap();
+        let (mut ended, mut ponged, mut reset) = (false, false, false);
         let mut all = Vec::new();
         loop {
             let mut head = [0; 9];
@@ -134,9 +144,12 @@ mod h2 {
             stream.read_exact(&mut payload).unwrap();
             let stream_number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
             all.extend_from_slice(&payload);
-            // END_STREAM of a DATA or HEADERS frame.
-            if stream_number == 1 && head[3] <= 1 && head[4] & 1 == 1 {
-                return all;
+            // END_STREAM of a DATA or HEADERS frame; an answer to the ping; RST_STREAM.
+            ended |= stream_number == 1 && head[3] <= 1 && head[4] & 1 == 1;
+            ponged |= head[3] == 6;
+            reset |= head[3] == 3;
+            if ended && ponged {
+                return (all, reset);
             }
         }
     }
@@ -188,6 +201,18 @@ fn every_route_is_there_over_http_2() {
     let bearer = format!("Splunk {key}");
     h2::call(server.address, "/services/collector", &[("authorization", &bearer)], br#"{"event":"over HTTP/2"}"#);
     assert_eq!(server.raws(), ["over HTTP/2"]);
+}
+
+#[test]
+fn a_call_without_a_key_is_answered_and_not_reset_although_its_body_comes_later() {
+    let server = Server::start();
+    let pause = std::time::Duration::from_millis(100);
+    let (answer, reset) = h2::call_slowly(server.address, "/v1/k8s/cluster", &[], b"{}", pause);
+    assert!(String::from_utf8_lossy(&answer).contains("key_missing") && !reset, "{answer:?}");
+    // Whoever sends nothing at all is not waited for.
+    let began = std::time::Instant::now();
+    let (answer, _) = h2::call_slowly(server.address, "/v1/k8s/cluster", &[], b"{}", 10 * pause);
+    assert!(String::from_utf8_lossy(&answer).contains("key_missing") && began.elapsed() < 20 * pause);
 }
 
 #[test]

@@ -113,9 +113,7 @@ impl Server {
 
     /// Sets a connection whose source is `from-NAME`.
     pub fn connect(&self, name: &str, kind: &str, settings: Value, secrets: Value) {
-        let body = json!({ "kind": kind, "source": format!("from-{name}"), "settings": settings, "secrets": secrets });
-        let ask = Ask::new("PUT", &format!("/v1/connections/{name}")).key(&self.admin);
-        self.send(ask.body(body.to_string())).expect(200);
+        self.send(make_connection(name, kind, settings, secrets).key(&self.admin)).expect(200);
     }
 
     /// Writes what `file:NAME` stands for.
@@ -183,6 +181,12 @@ impl Server {
         let records = entries.iter().filter(|entry| entry.leaf.kind == evidence::leaf::Kind::Record);
         records.map(|entry| serde_json::from_slice(&entry.raw).unwrap()).collect()
     }
+}
+
+/// Sets a connection whose source is `from-NAME`.
+pub fn make_connection(name: &str, kind: &str, settings: Value, secrets: Value) -> Ask {
+    let body = json!({ "kind": kind, "source": format!("from-{name}"), "settings": settings, "secrets": secrets });
+    Ask::new("PUT", &format!("/v1/connections/{name}")).body(body.to_string())
 }
 
 impl Drop for Server {

@@ -41,6 +41,30 @@ fn connections_are_set_on_a_stopped_directory_too() {
 }
 
 #[test]
+fn a_connection_that_lacks_what_its_kind_needs_is_refused_with_and_without_a_server() {
+    let place = Place::new();
+    let set = |kind: &'static str, setting: &'static str| ["connection", "set", "c", "--source", "s", "--kind", kind, "--setting", setting];
+    let wrong = [
+        (set("client.certificate", "sender=10.0.0.0/8"), "`certificate`"),
+        (set("hook.bearer", "unwrap=items"), "`secret`"),
+        (set("poll.okta", "interval_s=300"), "url"),
+    ];
+    for (args, says) in wrong {
+        place.offline(args).refused(says);
+    }
+    let good = set("client.certificate", "certificate=web-*");
+    place.offline(good.into_iter().chain(["--source-kind", "kubernetes_audit"])).ok();
+    let running = place.serve();
+    running.run(good.into_iter().chain(["--source-kind", "okta"])).ok();
+    let sources = running.run(["sources", "--json"]).ok().json();
+    assert_eq!(sources[0]["kind"], "kubernetes_audit", "it was made with it, and keeps it");
+    for (args, says) in wrong {
+        running.run(args).refused(says);
+    }
+    assert_eq!(running.run(["connection", "list", "--json"]).ok().json()[0]["settings"], json!({"certificate": "web-*"}));
+}
+
+#[test]
 fn sources_are_listed_one_a_line_and_reported_on() {
     let place = Place::new();
     let running = place.serve();

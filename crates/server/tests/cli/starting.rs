@@ -68,6 +68,8 @@ fn another_address_than_the_loopback_needs_tls_or_insecure() {
         .args(["serve", "--tls-cert", "no.pem", "--tls-key", "no.pem", "--listen", "127.0.0.1:0", "--data"])
         .arg(place.data()));
     missing.refused("no.pem");
+    let untrusting = run(indelible().args(["serve", "--tls-client-ca", "ca.pem", "--listen", "127.0.0.1:0", "--data"]).arg(place.data()));
+    untrusting.refused("--tls-cert");
     Running::start(&place.data(), &["--listen", "0.0.0.0:0", "--insecure"], "");
 }
 

@@ -58,8 +58,9 @@ impl ModelLog {
             _ => {}
         }
         for event in piece.events {
-            if inner.known.insert((event.id.clone(), event.raw.to_vec())) {
-                inner.entries.push((event.id, event.raw.to_vec()));
+            let entry = (event.id.as_str().to_owned(), event.raw.to_vec());
+            if inner.known.insert(entry.clone()) {
+                inner.entries.push(entry);
             }
         }
         inner.notes.extend(piece.notes);

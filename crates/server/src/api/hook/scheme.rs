@@ -99,12 +99,24 @@ impl Hook {
     pub fn check(act: &ConnectionAct) -> Result<(), Misconfigured> {
         let (_, scheme, proof) = form(act, None)?;
         let (settings, secrets): (&[&str], &[&str]) = match (&scheme, &proof) {
-            (Scheme::PubSub(_), _) => (&["audience", "service_account", "issuer", "jwks", "jwks_url"], &["jwks"]),
-            (Scheme::Plain { .. }, Proof::Static { .. }) => (&["header", "unwrap", "id_header"], &SECRETS),
-            (Scheme::Plain { .. }, Proof::Hmac(_)) => {
-                (&["header", "algorithm", "prefix", "encoding", "timestamp_header", "signed", "window_s", "unwrap", "id_header"], &SECRETS)
-            }
-            _ => (&[], &SECRETS),
+            (Scheme::PubSub(_), _) => (&["audience", "service_account", "issuer", "jwks", "jwks_url", "certificate"], &["jwks"]),
+            (Scheme::Plain { .. }, Proof::Static { .. }) => (&["header", "unwrap", "id_header", "certificate"], &SECRETS),
+            (Scheme::Plain { .. }, Proof::Hmac(_)) => (
+                &[
+                    "header",
+                    "algorithm",
+                    "prefix",
+                    "encoding",
+                    "timestamp_header",
+                    "signed",
+                    "window_s",
+                    "unwrap",
+                    "id_header",
+                    "certificate",
+                ],
+                &SECRETS,
+            ),
+            _ => (&["certificate"], &SECRETS),
         };
         check_names(act, settings, secrets)?;
         let needs_secret = !matches!(scheme, Scheme::PubSub(_));
@@ -122,6 +134,9 @@ const SECRETS: [&str; 2] = ["secret", "secret_previous"];
 pub fn check_names(act: &ConnectionAct, settings: &[&str], secrets: &[&str]) -> Result<(), Misconfigured> {
     if let Some(name) = act.settings.keys().find(|name| !settings.contains(&name.as_str())) {
         return wrong(format!("{} has no setting `{name}`, only {settings:?}", act.kind));
+    }
+    if act.settings.contains_key("certificate") && texts(act, "certificate").is_empty() {
+        return wrong("`certificate` is not a pattern of names, or several");
     }
     match act.secrets.keys().find(|name| !secrets.contains(&name.as_str())) {
         Some(name) => wrong(format!("{} has no secret `{name}`, only {secrets:?}", act.kind)),

@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_page_is_kept_in_pieces_that_fit_a_chunk() {
-        let event = |bytes: usize| Event { raw: vec![b'x'; bytes].into(), id: String::new(), at_ms: None };
+        let event = |bytes: usize| Event { raw: vec![b'x'; bytes].into(), id: crate::door::poll::EventId::Own(String::new()), at_ms: None };
         let sizes = |events: Vec<Event>| pieces(events).iter().map(|piece| piece.events.len()).collect::<Vec<_>>();
         assert_eq!(sizes(vec![]), [0; 0]);
         assert_eq!(sizes(vec![event(10); PIECE_EVENTS_MAX + 1]), [PIECE_EVENTS_MAX, 1]);

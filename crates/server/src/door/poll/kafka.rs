@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::door::poll::{Event, Note};
+use crate::door::poll::{Event, EventId, Note};
 use crate::intake::{Media, decode};
 
 /// A topic and how to reach it.
@@ -128,11 +128,11 @@ impl Offsets {
 }
 
 /// Events of a message: the elements of `{"records":[…]}` or an array, else the message itself.
-/// Their ids are the message's place in the topic.
+/// They are known by their message's place in the topic unless they have an id of their own.
 #[must_use]
 pub fn events(topic: &str, partition: i32, offset: i64, at_ms: Option<u64>, payload: &Bytes) -> Vec<Event> {
     let place = format!("{topic}/{partition}/{offset}");
-    let whole = |payload: &Bytes| vec![Event { raw: payload.clone(), id: place.clone(), at_ms }];
+    let whole = |payload: &Bytes| vec![Event { raw: payload.clone(), id: EventId::Place(place.clone()), at_ms }];
     if payload.is_empty() {
         // A tombstone: it deletes a key and says nothing.
         return Vec::new();
@@ -149,7 +149,7 @@ pub fn events(topic: &str, partition: i32, offset: i64, at_ms: Option<u64>, payl
                     event.truncated.as_ref().map_or(event.len as usize, |whole| usize::try_from(whole.bytes).unwrap_or(usize::MAX));
                 let (start, end) = (event.start as usize, (event.start as usize).saturating_add(length).min(payload.len()));
                 let id = if count == 1 { place.clone() } else { format!("{place}/{nth}") };
-                Event { raw: payload.slice(start.min(end)..end), id, at_ms }
+                Event { raw: payload.slice(start.min(end)..end), id: EventId::Place(id), at_ms }
             });
             cut.collect()
         }
@@ -164,7 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn raws(payload: &'static [u8]) -> Vec<(String, Bytes)> {
-        events("t", 2, 40, None, &Bytes::from_static(payload)).into_iter().map(|event| (event.id, event.raw)).collect()
+        events("t", 2, 40, None, &Bytes::from_static(payload)).into_iter().map(|event| (event.id.as_str().to_owned(), event.raw)).collect()
     }
 
     #[test]

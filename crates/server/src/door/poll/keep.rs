@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use evidence::canonical_json::Value;
 
-use crate::door::poll::Event;
 use crate::door::poll::upkeep::{Keep, KeepError, Piece};
+use crate::door::poll::{Event, EventId};
 use crate::door::{Admission, AdmitError, Batch, By, Origin, Told};
 use crate::intake::limits::EVENT_BYTES_MAX;
 use crate::intake::shape::Truncated;
@@ -62,7 +62,11 @@ impl Keeper {
             .map(|raw| {
                 // Elements are counted from 1; a refused one leaves a hole.
                 let event = (raw.line as usize).checked_sub(1).and_then(|at| events.get(at));
-                Told { id: event.map(|event| event.id.clone()), sequence: None }
+                match event.map(|event| event.id.clone()) {
+                    Some(EventId::Own(id)) => Told { id: Some(id), ..Told::default() },
+                    Some(EventId::Place(place)) => Told { place: Some(place), ..Told::default() },
+                    None => Told::default(),
+                }
             })
             .collect();
         batch.cursors = cursors;
@@ -142,10 +146,57 @@ fn texts(events: &[Event]) -> (Vec<u8>, Decoded) {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::door::poll::kafka;
+    use crate::store::media::disk::Disk;
+    use crate::store::trail::{Trail, TrailOptions};
+    use evidence::envelope::People;
+    use evidence::leaf::Kind;
     use proptest::prelude::*;
 
+    /// Bytes and id of every event that a new log keeps of these messages of a topic, one piece each.
+    async fn kept(kind: &'static str, messages: &[(i64, &'static str)]) -> Vec<(String, String)> {
+        let dir = tempfile::tempdir().unwrap();
+        let trail = Trail::open(Arc::new(Disk::new(dir.path()).unwrap()), &TrailOptions::main("/test")).unwrap();
+        let admission = Arc::new(Admission::new(Arc::clone(&trail), Clock::system()));
+        let origin = Origin { source: "topic".parse().unwrap(), kind: kind.into(), door: "kafka" };
+        let mut keep = keep(admission, "kafka".into(), origin);
+        for (offset, payload) in messages {
+            let events = kafka::events("t", 0, *offset, None, &payload.as_bytes().into());
+            keep(Piece { events, notes: Vec::new(), cursor: Some(offset.to_string()) }).await.unwrap();
+        }
+        let entries = trail.reader().entries(0, trail.view().size as usize).unwrap();
+        let events = entries.iter().filter(|entry| entry.leaf.kind == Kind::Event);
+        let shown = |entry: &crate::store::read::StoredEntry| {
+            (String::from_utf8(entry.raw.to_vec()).unwrap(), People::parse(&entry.people).unwrap().id.unwrap())
+        };
+        events.map(shown).collect()
+    }
+
+    #[tokio::test]
+    async fn a_record_of_a_topic_is_known_by_its_own_id_and_else_by_its_place() {
+        let (own, other) = (r#"{"eventID":"e-1","eventName":"x"}"#, r#"{"eventName":"x"}"#);
+        // Sent twice by its producer, once in a wrapper; read again after a crash.
+        let messages =
+            [(7, own), (8, r#"{"records":[{"eventID":"e-1","eventName":"x"}]}"#), (9, other), (10, other), (10, other), (11, "text")];
+        let expected = [(own, "e-1"), (other, "t/0/9"), (other, "t/0/10"), ("text", "t/0/11")];
+        let expected = expected.map(|(raw, id)| (raw.to_owned(), id.to_owned()));
+        assert_eq!(kept("aws_cloudtrail", &messages).await, expected);
+        // What id an unknown kind has is looked for as at any other door.
+        let unknown = kept("unknown", &[(1, r#"{"id":"a"}"#), (2, r#"{"id":"a"}"#), (3, r#"{"id":"a","x":1}"#)]).await;
+        assert_eq!(unknown.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["a", "a"], "with other bytes it is another event");
+    }
+
+    #[tokio::test]
+    async fn records_of_a_wrapper_without_ids_are_known_by_their_places_in_it() {
+        let page =
+            r#"{"value":[{"createdDateTime":"2024-11-24T15:00:00Z"},{"createdDateTime":"2024-11-24T15:00:00Z"}],"@odata.context":"x"}"#;
+        let ids: Vec<String> = kept("entra_id", &[(5, page), (5, page)]).await.into_iter().map(|(_, id)| id).collect();
+        assert_eq!(ids, ["t/0/5/0", "t/0/5/1"]);
+    }
+
     fn events(raws: &[&[u8]]) -> Vec<Event> {
-        raws.iter().map(|raw| Event { raw: raw.to_vec().into(), id: String::new(), at_ms: None }).collect()
+        raws.iter().map(|raw| Event { raw: raw.to_vec().into(), id: EventId::Own(String::new()), at_ms: None }).collect()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::door::poll::{Answer, Ask, Event, Note, Page, Poller, Step, Trouble, moment, origin::Origin};
+use crate::door::poll::{Answer, Ask, Event, EventId, Note, Page, Poller, Step, Trouble, moment, origin::Origin};
 use crate::intake::limits::RECORD_ID_BYTES_MAX;
 
 /// What is different from vendor to vendor.
@@ -182,7 +182,7 @@ impl<V: Vendor> Poller for Paged<V> {
 pub fn event(raw: Bytes, id: Option<&str>, at: Option<&str>) -> Event {
     let id =
         id.filter(|id| (1..=RECORD_ID_BYTES_MAX).contains(&id.len())).map_or_else(|| crate::door::poll::id_of_bytes(&raw), str::to_owned);
-    Event { raw, id, at_ms: at.and_then(moment::from_rfc3339) }
+    Event { raw, id: EventId::Own(id), at_ms: at.and_then(moment::from_rfc3339) }
 }
 
 /// `name=value&…` with spaces as `%20`, which every server reads, unlike `+`.
@@ -217,7 +217,7 @@ mod tests {
             let text = std::str::from_utf8(&answer.body).unwrap();
             let events = text
                 .split_terminator(',')
-                .map(|time| Event { raw: Bytes::from(time.to_owned()), id: time.to_owned(), at_ms: time.parse().ok() })
+                .map(|time| Event { raw: Bytes::from(time.to_owned()), id: EventId::Own(time.to_owned()), at_ms: time.parse().ok() })
                 .collect();
             let next = crate::door::poll::link::link(&answer.headers, "next").map(str::to_owned);
             Ok(Read { events, caught_up: next.is_none(), next })

@@ -48,8 +48,8 @@ impl Seen {
 }
 
 fn mark(event: &Event) -> Mark {
-    let length = (event.id.len() as u64).to_be_bytes();
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = tlog::sha256(&[&length, event.id.as_bytes(), &event.raw]);
+    let length = (event.id.as_str().len() as u64).to_be_bytes();
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = tlog::sha256(&[&length, event.id.as_str().as_bytes(), &event.raw]);
     [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
 }
 
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     fn event(id: &str, raw: &'static str) -> Event {
-        Event { raw: raw.into(), id: id.to_owned(), at_ms: None }
+        Event { raw: raw.into(), id: crate::door::poll::EventId::Own(id.to_owned()), at_ms: None }
     }
 
     #[test]

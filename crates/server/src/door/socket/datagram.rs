@@ -14,7 +14,8 @@ use tokio::net::{UdpSocket, UnixDatagram};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::door::socket::inlet::{Inlet, Peer};
+use crate::door::Peer;
+use crate::door::socket::inlet::Inlet;
 use crate::door::socket::kernel_drops::KernelDrops;
 use crate::door::socket::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_QUEUED_MAX, DROPS_EVERY};
 use crate::intake::stream_batch::STREAM_BATCH_EVENTS_MAX;

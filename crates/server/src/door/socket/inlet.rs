@@ -1,6 +1,5 @@
 //! From a socket to the log: batches that are tried again until they are kept.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,30 +7,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::door::{Admission, AdmitError, Batch, By, Origin, UNKNOWN_KIND};
-use crate::intake::{Sender, SourceChoice, StreamBatch};
+use crate::door::{Admission, AdmitError, Batch, By, Origin, Peer, UNKNOWN_KIND};
+use crate::intake::{SourceChoice, StreamBatch};
 use crate::log::intent::ActError;
 use crate::log::sequencer::{AppendError, Wholeness};
 
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
-
-/// Who sent a batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Peer {
-    /// The other end's address.
-    pub address: Option<IpAddr>,
-    /// Names in its certificate.
-    pub names: Arc<[String]>,
-}
-
-impl Peer {
-    /// For the choice of a source.
-    #[must_use]
-    pub fn sender(&self) -> Sender<'_> {
-        Sender { address: self.address, names: &self.names }
-    }
-}
 
 /// Nothing more will be kept: the log has stopped, or the time of a shutdown is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +87,7 @@ impl Inlet {
 
     async fn try_keep(&self, number: usize, gathered: &StreamBatch, peer: &Peer) -> Result<(), AdmitError> {
         let origin = Origin { source: self.choice.name(number).clone(), kind: UNKNOWN_KIND.into(), door: self.door };
-        let mut batch = Batch::new(By::Local, peer.address);
-        batch.subject = peer.names.first().cloned();
-        batch.wholeness = Wholeness::Whole;
+        let batch = Batch { wholeness: Wholeness::Whole, ..Batch::sent(By::Local, peer) };
         self.admission.admit(&origin, batch, gathered.body.clone(), gathered.decoded.clone()).await.map(|_| ())
     }
 

@@ -14,11 +14,13 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use crate::door::socket::inlet::{Inlet, Peer};
+use crate::door::Peer;
+use crate::door::socket::inlet::Inlet;
 use crate::door::socket::limits::SocketLimits;
 use crate::door::socket::memory::Memory;
 use crate::door::socket::stream::Connection;
-use crate::intake::{Framing, certificate_names};
+use crate::door::tls::client_names;
+use crate::intake::Framing;
 
 /// Pause after an accept that failed for want of file descriptors: they come back only with time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -134,8 +136,7 @@ impl StreamDoor {
 async fn run_tls(mut connection: Connection, tls: &TlsAcceptor, stream: Box<dyn Stream>) {
     let reason = match tokio::time::timeout(connection.limits.handshake, tls.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            connection.peer.names = certificate.map(|certificate| certificate_names(certificate)).unwrap_or_default().into();
+            connection.peer.names = client_names(stream.get_ref().1);
             return connection.run(stream).await;
         }
         Ok(Err(why)) => {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::door::socket::inlet::{Closed, Inlet, Peer};
+use crate::door::Peer;
+use crate::door::socket::inlet::{Closed, Inlet};
 use crate::door::socket::limits::{READ_BYTES, SocketLimits};
 use crate::door::socket::memory::Share;
 use crate::intake::{Frame, Frames, Framing, StreamBatch};

@@ -25,6 +25,37 @@ pub(super) fn resolve<'s>(attributes: &'s BTreeMap<String, Attribute>, path: &st
     Some(found)
 }
 
+/// Why a field has no place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum PlaceError {
+    /// On the way to it lies a value.
+    #[error("`{0}` is not an object")]
+    NotAnObject(String),
+    /// An element is asked for of what is none.
+    #[error("`{0}` is not an array")]
+    NotAnArray(String),
+    /// Too far behind in an array.
+    #[error("`{name}[{nth}]`: at most {ELEMENTS_MAX} elements are given one by one; use `each`")]
+    TooManyElements {
+        /// The array.
+        name: String,
+        /// The element asked for.
+        nth: usize,
+    },
+    /// The array is filled as a whole.
+    #[error("`{0}` is filled by `each` already")]
+    FilledByEach(String),
+    /// An object as a whole.
+    #[error("`{0}` is an object: name one of its attributes")]
+    WholeObject(String),
+    /// No name at all.
+    #[error("an empty path")]
+    EmptyPath,
+}
+
+/// Elements of an array that are given one by one: evidence has two or three.
+const ELEMENTS_MAX: usize = 16;
+
 pub(super) struct TreeBuilder<'b> {
     pub class: &'static Class,
     pub at: &'b str,
@@ -85,7 +116,7 @@ impl TreeBuilder<'_> {
             return if own { Err(wrong(self.at, format!("the class {} has no attribute `{path}`", self.class.caption))) } else { Ok(()) };
         };
         self.reads(&candidate.expression);
-        place(&mut self.roots, &resolved, path, candidate, false).map_err(|why| wrong(format!("{} {path}", self.at), why))
+        place(&mut self.roots, &resolved, path, candidate, false).map_err(|why| wrong(format!("{} {path}", self.at), why.to_string()))
     }
 
     fn each(&mut self, path: &str, each: &spec::EachSpec, own: bool) -> Result<(), MapError> {
@@ -111,11 +142,11 @@ impl TreeBuilder<'_> {
                 .ok_or_else(|| wrong(&at, format!("{} has no attribute `{inner}`", attribute.of)))?;
             for text in texts.as_slice() {
                 let candidate = Candidate::new(Guard::Always, expression(&at, text)?);
-                place(&mut object.children, &resolved, inner, candidate, true).map_err(|why| wrong(&at, why))?;
+                place(&mut object.children, &resolved, inner, candidate, true).map_err(|why| wrong(&at, why.to_string()))?;
             }
         }
         object.literals_count = false;
-        let children = open(&mut self.roots, around).map_err(|why| wrong(&at, why))?;
+        let children = open(&mut self.roots, around).map_err(|why| wrong(&at, why.to_string()))?;
         if !children.iter().any(|child| child.name() == name) {
             children.push(Out::Each { label: Label::new(name), paths, object });
         }
@@ -153,10 +184,10 @@ fn filler(name: &str, attribute: &Attribute) -> Option<Vec<u8>> {
 }
 
 /// The children of the objects on the way, made where they are not there yet.
-fn open<'o>(mut here: &'o mut Vec<Out>, way: &[(String, Option<usize>, &Attribute)]) -> Result<&'o mut Vec<Out>, String> {
+fn open<'o>(mut here: &'o mut Vec<Out>, way: &[(String, Option<usize>, &Attribute)]) -> Result<&'o mut Vec<Out>, PlaceError> {
     for (name, position, attribute) in way {
         if !attribute.is_object() {
-            return Err(format!("`{name}` is not an object"));
+            return Err(PlaceError::NotAnObject(name.clone()));
         }
         let at = match here.iter().position(|child| child.name() == name) {
             Some(at) => at,
@@ -173,17 +204,18 @@ fn open<'o>(mut here: &'o mut Vec<Out>, way: &[(String, Option<usize>, &Attribut
             (Some(Out::Object(object)), None) => &mut object.children,
             (Some(Out::Items { objects, .. }), position) => {
                 let nth = position.unwrap_or(0);
-                if nth > 15 {
-                    return Err(format!("`{name}[{nth}]`: at most 16 elements are given one by one; use `each`"));
+                let too_many = || PlaceError::TooManyElements { name: name.clone(), nth };
+                if nth >= ELEMENTS_MAX {
+                    return Err(too_many());
                 }
                 while objects.len() <= nth {
                     objects.push(Object { literals_count: false, ..object_of(name, attribute) });
                 }
-                &mut objects.get_mut(nth).ok_or("no such element")?.children
+                &mut objects.get_mut(nth).ok_or_else(too_many)?.children
             }
             // A more special rule fills the array as a whole.
-            (Some(Out::Each { object, .. }), _) => return Err(format!("`{}` is filled by `each` already", object.label.name)),
-            _ => return Err(format!("`{name}` is not an array")),
+            (Some(Out::Each { object, .. }), _) => return Err(PlaceError::FilledByEach(object.label.name.clone())),
+            _ => return Err(PlaceError::NotAnArray(name.clone())),
         };
     }
     Ok(here)
@@ -195,15 +227,15 @@ fn place(
     path: &str,
     candidate: Candidate,
     relative: bool,
-) -> Result<(), String> {
-    let ((name, _, attribute), around) = way.split_last().ok_or("an empty path")?;
+) -> Result<(), PlaceError> {
+    let ((name, _, attribute), around) = way.split_last().ok_or(PlaceError::EmptyPath)?;
     if attribute.is_object() && attribute.of != "object" {
-        return Err(format!("`{path}` is an object: name one of its attributes"));
+        return Err(PlaceError::WholeObject(path.to_owned()));
     }
     let children = match open(roots, around) {
         Ok(children) => children,
         // Overlays may fill an array that the shared fields fill with `each`, and win.
-        Err(why) if why.contains("`each` already") => return Ok(()),
+        Err(PlaceError::FilledByEach(_)) => return Ok(()),
         Err(why) => return Err(why),
     };
     if let Some(Out::Leaf(leaf)) = children.iter_mut().find(|child| child.name() == name) {
@@ -243,4 +275,43 @@ const OBSERVED: [&str; 4] = ["ip_t", "email_t", "username_t", "hostname_t"];
 /// The words of an enumeration of texts, such as HTTP methods; none of one of numbers.
 fn words_of(attribute: &Attribute) -> Vec<String> {
     attribute.numbers.keys().filter(|key| key.parse::<i64>().is_err()).cloned().collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+
+    fn builder() -> TreeBuilder<'static> {
+        let class = SCHEMA.classes.values().find(|class| class.caption == "API Activity").unwrap();
+        TreeBuilder { class, at: "[fields]", roots: Vec::new(), read: Read::default() }
+    }
+
+    fn put(builder: &mut TreeBuilder<'_>, path: &str) -> Result<(), String> {
+        let candidate = Candidate::new(Guard::Always, expression("test", "a").unwrap());
+        builder.candidate(path, candidate, true).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn a_field_without_a_place_is_refused_with_the_reason() {
+        for (path, says) in [
+            ("resources[16].name", "at most 16 elements"),
+            ("actor", "is an object"),
+            ("nothing", "has no attribute"),
+            ("actor[1].user.name", "is not an array"),
+        ] {
+            let why = put(&mut builder(), path).unwrap_err();
+            assert!(why.contains(says), "{path}: {why}");
+        }
+        put(&mut builder(), "resources[15].name").unwrap();
+    }
+
+    #[test]
+    fn an_element_of_an_array_that_each_fills_is_left_to_it() {
+        let mut builder = builder();
+        let fields: Fields = toml::from_str("resources = { each = \"list\", fields = { name = \"name\" } }").unwrap();
+        builder.fields(&fields, Guard::Always, true).unwrap();
+        put(&mut builder, "resources[0].uid").unwrap();
+        assert!(matches!(builder.roots.as_slice(), [Out::Each { object, .. }] if object.children.len() == 1));
+    }
 }
