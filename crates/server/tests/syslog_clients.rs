@@ -1,8 +1,8 @@
 //! Real senders against the real binary: what each sends is what the log holds.
 //!
-//! `logger` and rsyslog run as they are installed; rsyslog with a configuration of the test's own,
-//! on loopback and free ports, and ended by its own process id. Without rsyslog its tests step
-//! aside, except in CI, where `./test` installs it.
+//! `logger`, rsyslog and syslog-ng run as they are installed; the daemons with a configuration of the
+//! test's own, on loopback and free ports, and ended by their own process ids. Without them their
+//! tests step aside, except in CI, where `./test` installs them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
@@ -13,6 +13,10 @@ mod binary;
 mod held;
 #[path = "syslog_clients/rsyslog.rs"]
 mod rsyslog;
+#[path = "syslog_clients/shipper.rs"]
+mod shipper;
+#[path = "syslog_clients/syslog_ng.rs"]
+mod syslog_ng;
 
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};

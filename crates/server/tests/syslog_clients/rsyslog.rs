@@ -1,76 +1,25 @@
 //! rsyslog, over TCP and TLS, with the server killed and started again.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use crate::binary::Place;
-use crate::held::{Held, door_address, held_at_least, held_when, of};
+use crate::held::{door_address, held_at_least, held_when, of};
+use crate::shipper::{Shipper, free_port, installed, times_held};
 use crate::{numbered, serve};
 
-/// An rsyslog of the test's own; ended when dropped.
-struct Rsyslog {
-    child: Child,
-    input: PathBuf,
-}
-
-impl Rsyslog {
-    /// `None`: it is not installed, and this is not CI.
-    fn start(place: &Place, template: &str, port: u16) -> Option<Self> {
-        let program =
-            ["/usr/sbin/rsyslogd", "/sbin/rsyslogd", "/usr/local/sbin/rsyslogd"].into_iter().find(|path| Path::new(path).exists());
-        let Some(program) = program else {
-            assert!(std::env::var_os("CI").is_none(), "rsyslog is not installed: apt-get install rsyslog rsyslog-gnutls");
-            eprintln!("rsyslog is not installed: nothing is tested");
-            return None;
-        };
-        let work = place.beside("rsyslog");
-        std::fs::create_dir_all(&work).unwrap();
-        let input = place.write("rsyslog/input.log", "");
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-        let config = std::fs::read_to_string(tests.join("clients").join(template)).unwrap();
-        let tls = tests.join("golden/tls");
-        let names = [("@WORK@", &work), ("@INPUT@", &input), ("@TLS@", &tls)];
-        let config = names.iter().fold(config, |config, (name, path)| config.replace(name, path.to_str().unwrap()));
-        let config = place.write("rsyslog/rsyslog.conf", config.replace("@PORT@", &port.to_string()));
-        let check = Command::new(program).arg("-N1").arg("-f").arg(&config).output().unwrap();
+/// `None`: it is not installed, and this is not CI.
+fn rsyslog(place: &Place, template: &str, port: u16) -> Option<Shipper> {
+    let paths = ["/usr/sbin/rsyslogd", "/sbin/rsyslogd", "/usr/local/sbin/rsyslogd"].map(PathBuf::from);
+    let program = installed(&paths, "rsyslog is not installed: apt-get install rsyslog rsyslog-gnutls")?;
+    Some(Shipper::start(place, template, &[("@PORT@", &port.to_string())], |work, config| {
+        let check = Command::new(&program).arg("-N1").arg("-f").arg(config).output().unwrap();
         assert!(check.status.success(), "{check:?}");
         let mut command = Command::new(program);
-        command.arg("-n").arg("-f").arg(&config).arg("-i").arg(work.join("pid")).stdin(Stdio::null());
-        Some(Self { child: command.spawn().unwrap(), input })
-    }
-
-    fn write(&self, lines: &[String]) {
-        let mut file = OpenOptions::new().append(true).open(&self.input).unwrap();
-        file.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
-    }
-}
-
-impl Drop for Rsyslog {
-    fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(10) && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Which of `lines` the log holds, and how often.
-fn times_held(held: &Held, lines: &[String]) -> Vec<usize> {
-    let is = |event: &&String, line: &String| event.ends_with(line.as_str());
-    lines.iter().map(|line| held.texts.iter().filter(|event| is(event, line)).count()).collect()
+        command.arg("-n").arg("-f").arg(config).arg("-i").arg(work.join("pid"));
+        command
+    }))
 }
 
 #[test]
@@ -79,7 +28,7 @@ fn rsyslog_goes_on_where_it_was_when_the_server_was_killed_in_silence() {
     let port = free_port();
     let door = format!("127.0.0.1:{port}=linux");
     let running = serve(&place, &["--syslog-tcp", &door]);
-    let Some(rsyslog) = Rsyslog::start(&place, "rsyslog-tcp.conf", port) else { return };
+    let Some(rsyslog) = rsyslog(&place, "rsyslog-tcp.conf", port) else { return };
     let lines = numbered(4_000);
     rsyslog.write(&lines[..1_000]);
     let held = held_when(&running, "linux", 1_000);
@@ -104,7 +53,7 @@ fn a_server_killed_under_load_misses_at_most_what_was_in_flight() {
     let port = free_port();
     let door = format!("127.0.0.1:{port}=linux");
     let running = serve(&place, &["--syslog-tcp", &door]);
-    let Some(rsyslog) = Rsyslog::start(&place, "rsyslog-tcp.conf", port) else { return };
+    let Some(rsyslog) = rsyslog(&place, "rsyslog-tcp.conf", port) else { return };
     let lines = numbered(20_000);
     rsyslog.write(&lines);
     let began = Instant::now();
@@ -158,7 +107,7 @@ fn rsyslog_over_tls_is_known_by_its_certificate_and_nobody_without_one_is_heard(
     let config = place.write("settings.toml", config);
     let running = serve(&place, &["--config", config.to_str().unwrap()]);
     assert_eq!(door_address(&running, "syslog-tls"), format!("127.0.0.1:{port}"));
-    let Some(rsyslog) = Rsyslog::start(&place, "rsyslog-tls.conf", port) else { return };
+    let Some(rsyslog) = rsyslog(&place, "rsyslog-tls.conf", port) else { return };
     let lines = numbered(500);
     rsyslog.write(&lines);
     let held = held_when(&running, "corp", 500);
