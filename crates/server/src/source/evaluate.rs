@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::intake::tape::{NodeKind, unescape};
+use crate::intake::tape::{Node, NodeKind, unescape};
 use crate::source::expression::{Expression, Function, Inner, Name, Path, Piece, Primary, Segment, loosened};
 use crate::source::function::apply;
 use crate::source::inner::decoded_inner;
@@ -276,7 +276,10 @@ pub fn member(document: Document<'_>, at: u32, name: &Name, loose: bool) -> Opti
     if document.tape.node(at)?.kind != NodeKind::Object {
         return None;
     }
-    let exact = document.tape.children(at).find(|(_, node)| is_exact(document.name(node), &name.exact));
+    let is_it = |node: &Node| {
+        document.name_bytes(node) == name.exact.as_bytes() || (node.escaped_name && is_exact(document.name(node), &name.exact))
+    };
+    let exact = document.tape.children(at).find(|(_, node)| is_it(node));
     let alike = || document.tape.children(at).find(|(_, node)| is_alike(document.name(node), &name.loose));
     exact.or_else(|| if loose { alike() } else { None }).map(|(child, _)| child)
 }

@@ -113,10 +113,20 @@ impl Kind {
     #[must_use]
     pub fn identify(&self, raw: &[u8], scratch: &mut Scratch) -> (Option<String>, Option<u64>) {
         let mut found = (None, None);
-        self.with_context(Taken::Readable, raw, scratch, &mut |context| {
+        let mut see = |context: Context<'_>| {
             found.0 = first(&context, &self.record.id).map(|value| value.as_text().into_owned());
             found.1 = first(&context, &self.record.sequence).and_then(|value| value.as_text().parse().ok());
-        });
+        };
+        if self.patterns.list.is_empty() && !self.has_root() {
+            // Nothing but the members themselves can tell: two names are sooner found than all places.
+            let text = as_text(raw);
+            if let Some(json) = as_json(&self.decoders, text.trim_start_matches('\u{feff}'), &mut scratch.tape) {
+                scratch.places.clear();
+                see(self.context(&json, scratch));
+            }
+        } else {
+            self.with_context(Taken::Readable, raw, scratch, &mut see);
+        }
         (found.0.filter(|id: &String| id.len() <= RECORD_ID_BYTES_MAX), found.1)
     }
 

@@ -11,7 +11,11 @@ type See = dyn Fn(&[u8], &str, u64) -> Observation + Send + Sync;
 
 /// Reads raw bytes of a source's kind. Total: any bytes, no panic.
 #[derive(Clone)]
-pub struct Observe(Arc<See>);
+pub struct Observe {
+    see: Arc<See>,
+    /// Whether the records of a kind are numbered by themselves: then each of them is read.
+    numbered: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
 
 impl fmt::Debug for Observe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,7 +27,7 @@ impl Observe {
     /// Observes as `see` does.
     #[must_use]
     pub fn new(see: impl Fn(&[u8], &str) -> Observation + Send + Sync + 'static) -> Self {
-        Self(Arc::new(move |raw, kind, _| see(raw, kind)))
+        Self { see: Arc::new(move |raw, kind, _| see(raw, kind)), numbered: Arc::new(|_| true) }
     }
 
     /// Observes by the maps of the kinds.
@@ -33,15 +37,25 @@ impl Observe {
             /// Of the one thread that watches: memory that is used again for each record.
             static SCRATCH: RefCell<Scratch> = RefCell::default();
         }
-        Self(Arc::new(move |raw, kind, received_ms| {
-            SCRATCH.with_borrow_mut(|scratch| observation(&catalog, raw, kind, received_ms, scratch))
-        }))
+        let kinds = Arc::clone(&catalog);
+        Self {
+            see: Arc::new(move |raw, kind, received_ms| {
+                SCRATCH.with_borrow_mut(|scratch| observation(&catalog, raw, kind, received_ms, scratch))
+            }),
+            numbered: Arc::new(move |kind| kinds.kind(kind).is_some_and(|kind| !kind.record.sequence.is_empty())),
+        }
+    }
+
+    /// Whether each record of the kind has to be read: its numbers have no gap only together.
+    #[must_use]
+    pub fn numbers(&self, kind: &str) -> bool {
+        (self.numbered)(kind)
     }
 
     /// What the event, received then, says of itself.
     #[must_use]
     pub fn see(&self, raw: &[u8], kind: &str, received_ms: u64) -> Observation {
-        (self.0)(raw, kind, received_ms)
+        (self.see)(raw, kind, received_ms)
     }
 }
 

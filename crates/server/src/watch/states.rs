@@ -84,14 +84,16 @@ impl States {
         self.sources.get(&number)
     }
 
-    /// Takes the next entry. While the log is replayed, records of the watch say what was stated.
-    pub fn take(&mut self, entry: &Entry<'_>, trail: &TrailState, observe: &Observe, replay: bool) {
+    /// Takes the next entry. An event out of the `sample` is counted, and read only if its kind numbers
+    /// its records. While the log is replayed, records of the watch say what was stated.
+    pub fn take(&mut self, entry: &Entry<'_>, trail: &TrailState, observe: &Observe, sample: bool, replay: bool) {
         self.position = entry.index + 1;
         self.time_ms = entry.received_ms;
         match entry.kind {
             Kind::Event => {
                 let Some(source) = trail.sources.get(&entry.source) else { return };
-                let observed = observe.see(entry.raw, &source.kind, entry.received_ms);
+                let is_read = sample || observe.numbers(&source.kind);
+                let observed = if is_read { observe.see(entry.raw, &source.kind, entry.received_ms) } else { Observation::default() };
                 let sequence = stated_sequence(entry.facts).or(observed.sequence);
                 let observed = Observation { sequence, ..observed };
                 let seen = Seen { index: entry.index, received_ms: entry.received_ms, observed };

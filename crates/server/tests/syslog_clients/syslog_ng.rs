@@ -52,7 +52,11 @@ fn syslog_ng_is_known_by_its_certificate_over_tls_and_by_its_key_over_http() {
     shipper.write(&lines);
     let over_tls = held_when(&running, "corp", 500);
     assert_eq!(times_held(&over_tls, &lines), vec![1; 500]);
-    assert!(over_tls.texts[0].starts_with("<") && over_tls.texts[0].contains(">1 20") && over_tls.texts[0].contains(" app "), "{}", over_tls.texts[0]);
+    assert!(
+        over_tls.texts[0].starts_with("<") && over_tls.texts[0].contains(">1 20") && over_tls.texts[0].contains(" app "),
+        "{}",
+        over_tls.texts[0]
+    );
     assert_eq!(over_tls.people[0]["subject"], "web-1.corp.example");
     assert_eq!(held_when(&running, "hec", 500).texts, lines);
     assert_eq!(of(&running, "other").texts.len(), 0);

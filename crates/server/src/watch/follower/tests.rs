@@ -241,8 +241,16 @@ fn a_number_that_the_door_was_told_counts_before_the_one_in_the_record() {
     for (index, seq) in [(0, 7), (1, 9)] {
         let facts = facts(seq);
         let entry = Entry { index, kind: Kind::Event, source: 1, received_ms: START, facts: &facts, raw: br#"{"n":100}"# };
-        states.take(&entry, &trail.state, &Observe::new(observe), false);
+        states.take(&entry, &trail.state, &Observe::new(observe), true, false);
     }
     let due = states.due(START + GRACE_MS, START, &trail.state);
     assert_eq!(due, [(1, Fact::Numbering { producer: 0, said: Said::Gap { first: 8, last: 8, after: 0, before: 1 } })]);
+}
+
+#[test]
+fn a_sample_is_one_in_sixteen_of_any_source() {
+    for (every, offset) in [(1, 0), (2, 1), (3, 0), (16, 5), (100, 99)] {
+        let chosen = (0..16_000_u64).filter(|nth| super::is_in_sample(nth * every + offset)).count();
+        assert!((800..1_200).contains(&chosen), "{chosen} of 16,000 when each source sends one in {every}");
+    }
 }
