@@ -74,6 +74,7 @@ impl Tape {
     }
 
     /// The node of that number.
+    #[inline]
     #[must_use]
     pub fn node(&self, at: u32) -> Option<&Node> {
         self.nodes.get(at as usize)
@@ -92,6 +93,7 @@ impl Tape {
     }
 
     /// Members or elements of a value, with their numbers; none of a scalar.
+    #[inline]
     pub fn children(&self, at: u32) -> impl Iterator<Item = (u32, &Node)> {
         let parent = self.node(at).filter(|node| matches!(node.kind, NodeKind::Object | NodeKind::Array));
         let end = parent.map_or(0, |node| node.next);

@@ -44,6 +44,7 @@ impl Condition {
     }
 
     /// Whether the record is as it says.
+    #[inline]
     #[must_use]
     pub fn holds<'t>(&'t self, context: &Context<'t>) -> bool {
         self.alternatives.is_empty() || self.alternatives.iter().any(|tests| tests.iter().all(|test| test.holds(context)))
@@ -80,6 +81,7 @@ impl Test {
     }
 }
 
+#[inline]
 fn value_matches(globs: &GlobSet, value: &Value<'_>) -> bool {
     match value {
         Value::List(values) => values.iter().any(|value| value_matches(globs, value)),

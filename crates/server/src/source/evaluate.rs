@@ -46,6 +46,7 @@ pub struct Context<'d> {
 
 impl<'d> Context<'d> {
     /// The expression's value.
+    #[inline]
     #[must_use]
     pub fn value(&self, expression: &'d Expression) -> Option<Value<'d>> {
         if let (Primary::Path(path), []) = (&expression.primary, expression.functions.as_slice()) {
@@ -74,6 +75,7 @@ impl<'d> Context<'d> {
     }
 
     /// Whether a candidate that needs this place may give a value.
+    #[inline]
     #[must_use]
     pub fn may_give(&self, needs: u32) -> bool {
         needs == NOWHERE || self.root != 0 || self.places.get(needs as usize).is_none_or(|at| *at != NOWHERE)
@@ -124,6 +126,7 @@ impl<'d> Context<'d> {
     }
 
     /// The value at a path.
+    #[inline]
     #[must_use]
     pub fn path(&self, path: &Path) -> Option<Value<'d>> {
         if self.places.is_empty() && path.names_the_record() {
@@ -271,6 +274,7 @@ fn follow<'d>(document: Document<'d>, at: u32, segments: &[Segment], loose: bool
 }
 
 /// The member of that name: the first one that is spelled exactly so, else (loosely) the first alike.
+#[inline]
 #[must_use]
 pub fn member(document: Document<'_>, at: u32, name: &Name, loose: bool) -> Option<u32> {
     if document.tape.node(at)?.kind != NodeKind::Object {

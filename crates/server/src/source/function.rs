@@ -8,6 +8,7 @@ use crate::source::expression::Function;
 use crate::source::value::{Document, Value};
 
 /// Applies a function; to each of several values, where it is not about all of them.
+#[inline]
 #[must_use]
 pub fn apply<'d>(function: &'d Function, value: Value<'d>, reading: &'d Reading) -> Option<Value<'d>> {
     match (function, value) {
@@ -84,6 +85,7 @@ fn piece<'d>(value: Value<'d>, of: impl for<'t> FnOnce(&'t str) -> Option<&'t st
 }
 
 /// Four decimal numbers without leading zeros: passes through as it stands.
+#[inline]
 #[must_use]
 pub fn is_canonical_ipv4(text: &str) -> bool {
     let mut parts = 0;

@@ -71,24 +71,28 @@ impl Glob {
             Self::Any => true,
             Self::Exact(exact) => exact.len() == text.len() && exact.eq_ignore_ascii_case(text),
             Self::Compared(comparison, number) => text.parse().is_ok_and(|left| comparison.holds(left, *number)),
-            Self::Pieces { pieces, from_start, to_end } => pieces_match(pieces, *from_start, *to_end, &text.to_ascii_lowercase()),
+            Self::Pieces { pieces, from_start, to_end } => pieces_match(pieces, *from_start, *to_end, text.as_bytes()),
         }
     }
 }
 
-fn pieces_match(pieces: &[String], from_start: bool, to_end: bool, text: &str) -> bool {
+fn pieces_match(pieces: &[String], from_start: bool, to_end: bool, text: &[u8]) -> bool {
     let mut rest = text;
-    let mut pieces = pieces.iter();
+    let mut pieces = pieces.iter().map(String::as_bytes);
     if from_start && let Some(first) = pieces.next() {
-        let Some(behind) = rest.strip_prefix(first.as_str()) else { return false };
-        rest = behind;
+        match rest.split_at_checked(first.len()) {
+            Some((begins, behind)) if begins.eq_ignore_ascii_case(first) => rest = behind,
+            _ => return false,
+        }
     }
     if to_end && let Some(last) = pieces.next_back() {
-        let Some(before) = rest.strip_suffix(last.as_str()) else { return false };
-        rest = before;
+        match rest.len().checked_sub(last.len()).and_then(|at| rest.split_at_checked(at)) {
+            Some((before, ends)) if ends.eq_ignore_ascii_case(last) => rest = before,
+            _ => return false,
+        }
     }
     for piece in pieces {
-        let Some(at) = rest.find(piece.as_str()) else { return false };
+        let Some(at) = rest.windows(piece.len()).position(|window| window.eq_ignore_ascii_case(piece)) else { return false };
         rest = rest.get(at + piece.len()..).unwrap_or_default();
     }
     true
@@ -123,12 +127,14 @@ impl GlobSet {
     }
 
     /// Whether there is none.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words.is_empty() && self.globs.is_empty()
     }
 
     /// The values of the words that are this text, as they were given.
+    #[inline]
     pub fn words<'s>(&'s self, text: &'s str) -> impl Iterator<Item = usize> + 's {
         let start = |len: usize| self.starts.get(len).copied().unwrap_or(self.words.len());
         let same_length = self.words.get(start(text.len())..start(text.len() + 1)).unwrap_or_default();
@@ -136,6 +142,7 @@ impl GlobSet {
     }
 
     /// The value of the first word that is this text, or of the first glob it matches.
+    #[inline]
     #[must_use]
     pub fn find(&self, text: &str) -> Option<usize> {
         let word = self.words(text).next();
@@ -143,6 +150,7 @@ impl GlobSet {
     }
 
     /// Whether any of them means the text.
+    #[inline]
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.find(text).is_some()

@@ -74,6 +74,7 @@ impl Actions {
     }
 
     /// Whether it is about this one.
+    #[inline]
     #[must_use]
     pub fn matches(&self, action: Option<&str>) -> bool {
         self.0.is_empty() || action.is_some_and(|action| self.0.matches(action))

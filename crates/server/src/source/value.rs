@@ -41,6 +41,7 @@ impl<'d> Value<'d> {
     }
 
     /// As characters: a text's own, a number's digits, a word, JSON.
+    #[inline]
     #[must_use]
     pub fn as_text(&self) -> Cow<'_, str> {
         match self {
@@ -66,6 +67,7 @@ impl<'d> Value<'d> {
 
 impl<'d> Document<'d> {
     /// The value of a node; `None` for null, the empty text and a text that is not Unicode.
+    #[inline]
     #[must_use]
     pub fn value(&self, node: &Node) -> Option<Value<'d>> {
         Some(match node.kind {
@@ -84,6 +86,7 @@ impl<'d> Document<'d> {
     }
 
     /// A node's bytes.
+    #[inline]
     #[must_use]
     pub fn raw(&self, node: &Node) -> &'d str {
         self.text.get(node.value.0 as usize..node.value.1 as usize).unwrap_or_default()
@@ -97,6 +100,7 @@ impl<'d> Document<'d> {
     }
 
     /// A member's name as it stands in the bytes.
+    #[inline]
     #[must_use]
     pub fn name(&self, node: &Node) -> &'d str {
         self.text.get(node.name.0 as usize..node.name.1 as usize).unwrap_or_default()

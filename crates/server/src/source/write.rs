@@ -50,6 +50,7 @@ pub struct Writer<'w, 'd> {
 
 impl<'d> Writer<'_, 'd> {
     /// Begins a member: a comma where one is needed, and its name.
+    #[inline]
     pub fn begin(&mut self, prefix: &[u8]) {
         if !matches!(self.out.last(), Some(b'{' | b'[') | None) {
             self.out.push(b',');
@@ -302,11 +303,13 @@ impl<'d> Writer<'_, 'd> {
 }
 
 /// Writes a whole number in decimal digits.
+#[inline]
 pub fn write_integer(number: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Writes a value as a JSON text.
+#[inline]
 pub fn write_text(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Text { .. } => write_value(value, out),
@@ -315,6 +318,7 @@ pub fn write_text(value: &Value<'_>, out: &mut Vec<u8>) {
 }
 
 /// Writes a value as JSON.
+#[inline]
 pub fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Text { text, plain: true } => {
