@@ -27,6 +27,7 @@ mod place;
 mod receipt;
 mod restore;
 mod safe_text;
+mod search;
 mod serve;
 mod server;
 mod source;
@@ -54,6 +55,7 @@ enum Command {
     Connection(connection::Connection),
     Identity(identity::Identity),
     Sources(sources::Sources),
+    Search(search::Search),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -84,6 +86,7 @@ impl Command {
             Self::Connection(command) => command.run(out),
             Self::Identity(command) => command.run(out),
             Self::Sources(command) => command.run(out),
+            Self::Search(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

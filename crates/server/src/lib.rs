@@ -1,7 +1,7 @@
 //! Indelible: an audit log for identity events that cannot be altered or deleted without being caught.
 //!
 //! Modules stand in the order of an event's way; a later one may import an earlier one, never the
-//! reverse (a test checks it): `access` → `intake` → `log` → `store` → `verify` → `watch` → `door` → `api` →
+//! reverse (a test checks it): `access` → `intake` → `log` → `store` → `verify` → `watch` → `search` → `door` → `api` →
 //! `cli`.
 
 pub mod access;
@@ -13,6 +13,7 @@ pub mod door;
 pub mod intake;
 pub mod log;
 pub mod ocsf;
+pub mod search;
 pub mod source;
 pub mod store;
 pub mod verify;

@@ -68,3 +68,8 @@ fn the_commands_of_the_operators_manual_work() {
 fn the_commands_that_describe_a_source_work() {
     assert!(run(&root().join("docs/SOURCES.md")) > 0);
 }
+
+#[test]
+fn the_commands_of_the_search_manual_work() {
+    assert!(run(&root().join("docs/SEARCH.md")) > 0);
+}

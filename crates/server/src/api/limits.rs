@@ -26,6 +26,13 @@ pub const RECEIPTS_MAX: usize = 10_000;
 /// Answers read from disk at once; each holds a blocking thread and at most a few megabytes.
 pub const READS_MAX: usize = 16;
 
+/// Time one search may take before it says how far it came: a browser waits that long, and so do the few
+/// threads that read.
+pub const SEARCH_TIME: Duration = Duration::from_secs(5);
+
+/// Entries one search reads at most before it says how far it came.
+pub const SEARCH_ENTRIES_MAX: u64 = 1_000_000;
+
 /// Limits that an installation (or a test) may change.
 #[derive(Clone, Debug)]
 pub struct ApiLimits {

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::door::Admission;
 use crate::door::secret::Secrets;
 use crate::intake::SourceName;
+use crate::search::Index;
 use crate::store::trail::Trail;
 use crate::watch::Watch;
 
@@ -45,6 +46,7 @@ impl ApiState {
             metrics,
             admission,
             watch: OnceLock::new(),
+            index: OnceLock::new(),
             rates: Mutex::new(rates),
             hec_acks: Acks::default(),
             issuer_keys: IssuerKeys::default(),
@@ -62,6 +64,13 @@ impl ApiState {
     #[must_use]
     pub fn watched_by(self, watch: Arc<Watch>) -> Self {
         let _ = self.0.watch.set(watch);
+        self
+    }
+
+    /// Search reads only the files that `index` does not rule out.
+    #[must_use]
+    pub fn indexed_by(self, index: Arc<Index>) -> Self {
+        let _ = self.0.index.set(index);
         self
     }
 
@@ -93,6 +102,8 @@ pub(crate) struct Api {
     pub secrets: Option<Secrets>,
     /// Who follows the sources; none in a process that does not.
     pub watch: OnceLock<Arc<Watch>>,
+    /// What search need not read; none in a process that makes no index.
+    index: OnceLock<Arc<Index>>,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
     pub draining: AtomicBool,
@@ -122,6 +133,11 @@ impl Api {
         let _permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| ApiError::lost_task())?;
         let api = Arc::clone(self);
         tokio::task::spawn_blocking(move || work(&api.trail)).await.map_err(|_| ApiError::lost_task())?
+    }
+
+    /// What search need not read.
+    pub fn index(&self) -> Arc<Index> {
+        Arc::clone(self.index.get_or_init(|| Arc::new(Index::none(Arc::clone(self.admission.catalog())))))
     }
 
     /// Counts `times` refusals.

@@ -111,6 +111,11 @@ impl DataDir {
         self.root.join("derived").join(TRAIL).join("identities.json")
     }
 
+    /// Where what search derives of payload files is kept; as [`DataDir::directory_file`], beside the trail.
+    pub fn search_dir(&self) -> PathBuf {
+        self.root.join("derived").join(TRAIL).join("search")
+    }
+
     /// The medium that the trail lies on.
     ///
     /// # Errors

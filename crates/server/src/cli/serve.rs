@@ -30,6 +30,7 @@ use crate::door::poll::http::Client;
 use crate::door::poll::service::Pollers;
 use crate::door::secret::Secrets;
 use crate::door::socket::limits::SocketLimits;
+use crate::search::{Index, Indexer};
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
 use crate::watch::{Observe, Watch};
@@ -195,8 +196,10 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         out.flush()?;
         let pollers = start_pollers(&admission, dir);
         let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
+        let index = Arc::new(Index::kept_in(dir.search_dir(), Arc::clone(&catalog)));
+        let indexer = Indexer::start(trail, &index)?;
         let watch = Watch::start(trail, Clock::system(), Observe::by(catalog))?;
-        let state = state.watched_by(Arc::clone(&watch));
+        let state = state.watched_by(Arc::clone(&watch)).indexed_by(index);
         let served = api::serve(listener, tls, state, stop).await;
         if let Some((stop, task)) = pollers {
             stop.send_replace(true);
@@ -204,6 +207,7 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         }
         doors.close().await;
         watch.stop();
+        indexer.stop();
         Ok(served?)
     })
 }

@@ -68,6 +68,12 @@ pub fn door_lost(door: &str, source: &str, reason: &str, count: u64, minute: u64
     record("door.lost", members)
 }
 
+/// Somebody searched: the key's id, the search line, matches in the first answer, and the size it covered.
+#[must_use]
+pub fn search(by: &str, query: &str, hits: u64, size: u64) -> Vec<u8> {
+    record("search", vec![("by", text(by)), ("query", text(query)), ("hits", number(hits)), ("size", number(size))])
+}
+
 /// Files that no act names were removed at a restart.
 #[must_use]
 pub fn leftovers_removed(count: u64) -> Vec<u8> {

@@ -104,6 +104,8 @@ pub enum Item {
 #[derive(Debug, Clone)]
 pub struct Catalog {
     kinds: Vec<Arc<Kind>>,
+    /// Checksum of the maps of a directory; 0 without one.
+    directory: u64,
 }
 
 static BUILT_IN_KINDS: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
@@ -115,7 +117,7 @@ impl Catalog {
     /// The kinds that come with the program.
     #[must_use]
     pub fn built_in() -> Self {
-        Self { kinds: BUILT_IN_KINDS.clone() }
+        Self { kinds: BUILT_IN_KINDS.clone(), directory: 0 }
     }
 
     /// With the kinds of a directory, which replace those of the same name.
@@ -142,10 +144,21 @@ impl Catalog {
             if folder.file_name().is_none_or(|name| name.to_string_lossy() != kind.name) {
                 return Err(CatalogError::Name { path, kind: kind.name });
             }
+            self.directory = twox_hash::XxHash64::oneshot(self.directory, text.as_bytes());
             self.kinds.retain(|known| known.name != kind.name);
             self.kinds.push(Arc::new(kind));
         }
         Ok(self)
+    }
+
+    /// Says whether two catalogs make the same of a record: what was derived with another one is stale.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        static BUILT_IN_MAPS: LazyLock<u64> = LazyLock::new(|| {
+            let mix = |hash, built_in: &BuiltIn| twox_hash::XxHash64::oneshot(hash, built_in.map.as_bytes());
+            BUILT_IN.iter().fold(0, mix)
+        });
+        format!("{}-{:016x}-{:016x}", env!("CARGO_PKG_VERSION"), *BUILT_IN_MAPS, self.directory)
     }
 
     /// All kinds.

@@ -2,6 +2,7 @@
 //! in sealed segments.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -236,6 +237,44 @@ impl Reader {
         open.push_front((name.to_owned(), Arc::clone(&file)));
         open.truncate(OPEN_FILES_MAX);
         Ok(file)
+    }
+
+    /// The leaves of a range, which lies below the log's size.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn leaves(&self, range: Range<u64>) -> Result<Vec<Leaf>, ReadError> {
+        let (size, bundle) = (self.log.view().size, BUNDLE_LEAVES as u64);
+        let mut leaves = Vec::new();
+        for number in range.start / bundle..range.end.div_ceil(bundle) {
+            for (index, leaf) in (number * bundle..).zip(self.bundle_leaves(number, size)?) {
+                if range.contains(&index) {
+                    leaves.push(Leaf::decode(&leaf).map_err(|why| damaged(layout::SEGMENTS, why))?);
+                }
+            }
+        }
+        if leaves.len() as u64 == range.end.saturating_sub(range.start) {
+            Ok(leaves)
+        } else {
+            Err(damaged(layout::SEGMENTS, "a bundle is short"))
+        }
+    }
+
+    /// The entries from `first` on that stand in this payload file, as far as `leaves` go, which are those
+    /// from `first` on.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn file_entries(&self, file: &PayloadRef, first: u64, leaves: &[Leaf]) -> Result<Vec<StoredEntry>, ReadError> {
+        let name = file.name();
+        let opened = self.payload_file(&name)?;
+        let rows = opened.rows(first..first.saturating_add(leaves.len() as u64));
+        let entry = |row: OwnedRow| {
+            let leaf = row.index.checked_sub(first).and_then(|at| leaves.get(usize::try_from(at).ok()?));
+            let leaf = leaf.filter(|leaf| leaf.class == file.class);
+            entry_of(row, leaf.cloned().ok_or_else(|| damaged(&name, "a row is of another class"))?, &name)
+        };
+        rows.map(|row| row.map_err(|why| damaged(&name, why)).and_then(entry)).collect()
     }
 
     /// The leaf at `index`.

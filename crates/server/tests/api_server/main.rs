@@ -26,6 +26,7 @@ mod limits;
 mod operate;
 mod otlp;
 mod reads;
+mod search;
 mod secure;
 mod server;
 mod ssf;

@@ -39,8 +39,40 @@ fn a_follower_sees_what_comes() {
 }
 
 #[test]
+fn a_search_is_a_table_json_or_csv_and_says_what_it_covers_from_a_server_and_from_a_directory() {
+    let place = Place::new();
+    let running = place.serve();
+    let events = "{\"actor\":\"=cmd|' /C calc'!A0\",\"text\":\"eve\u{9b}2J was here\"}\n{\"actor\":\"ana\",\"text\":\"there\"}";
+    run_with_input(&mut running.command(["import", "--source", "app", "-"]), events.as_bytes()).ok();
+    let table = running.run(["search", "here"]).ok();
+    assert_eq!(table.out.lines().count(), 2, "{table:?}");
+    assert!(table.out.contains("app") && table.err.contains("1 found; covers entries 0 to"), "{table:?}");
+    let json = running.run(["search", "raw.text:*HERE", "--oldest", "--json"]).ok();
+    assert!(json.out.contains("eve\\u009b2J") && !json.out.contains('\u{9b}'));
+    let json = json.json();
+    assert_eq!((json["events"].as_array().unwrap().len(), &json["covered"]["complete"], &json["more"]), (2, &true.into(), &false.into()));
+    assert!(json["events"][0]["index"].as_u64() < json["events"][1]["index"].as_u64());
+    let csv = running.run(["search", "source:app", "--csv", "--limit", "1"]).ok();
+    assert!(csv.out.starts_with("index,time,received_at,source,kind,actor,") && csv.err.contains("raise --limit"), "{csv:?}");
+    let wrong = running.run(["search", "source:app wher:x"]).refused("column 12: there is no field \"wher\"");
+    assert!(wrong.err.ends_with("\n             ^\n"), "{wrong:?}");
+    running.stop();
+    let data = place.data();
+    let stopped = crate::binary::run(crate::binary::indelible().args(["search", "here", "--json", "--data"]).arg(&data)).ok().json();
+    assert_eq!(stopped["events"][0]["source"]["name"], "app");
+    // What was asked stands in the log, of the server and of this one.
+    let asked =
+        crate::binary::run(crate::binary::indelible().args(["search", "entry:record action:search", "--json", "--data"]).arg(&data));
+    let asked = asked.ok().json();
+    let by: Vec<_> = asked["events"].as_array().unwrap().iter().map(|event| event["raw"]["by"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(by.len(), 4, "{asked}");
+    assert!(by[0] == "local" && by[1..].iter().all(|by| by.starts_with("k_")), "{by:?}");
+    assert_eq!(asked["events"][3]["raw"]["query"], "here");
+}
+
+#[test]
 fn help_is_there_for_every_command_and_nonsense_is_a_usage_error() {
-    for command in ["serve", "init", "key", "import", "get", "receipt", "tail", "verify", "mirror", "backup", "restore"] {
+    for command in ["serve", "init", "key", "import", "get", "receipt", "search", "tail", "verify", "mirror", "backup", "restore"] {
         let help = crate::binary::run(crate::binary::indelible().args([command, "--help"])).ok().out;
         assert!(help.contains("Example") && help.contains(&format!("indelible {command}")), "{command}: {help}");
     }

@@ -1,0 +1,192 @@
+//! `GET /v1/search`: the entries that a search line describes, and how much of the log that covers.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use crate::access::Credential;
+use crate::api::answer::json;
+use crate::api::dispatch::Asked;
+use crate::api::entry_json::{EntryJson, Knowing};
+use crate::api::error::ApiError;
+use crate::api::instant::format_rfc3339;
+use crate::api::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, SEARCH_ENTRIES_MAX, SEARCH_TIME};
+use crate::api::query::query;
+use crate::api::state::Api;
+use crate::log::records;
+use crate::search::document::{self, Document};
+use crate::search::field::Name;
+use crate::search::{Ask, Budget, Found, Index, Order, QueryError, SearchError, parse, search};
+use crate::source::directory::Directory;
+use crate::store::read::StoredEntry;
+use crate::store::trail::Trail;
+
+/// Matches in an answer when none is said.
+const HITS: usize = 50;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SearchQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    order: OrderWord,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OrderWord {
+    #[default]
+    Newest,
+    Oldest,
+}
+
+/// One page of an answer.
+#[derive(Serialize)]
+pub struct Page {
+    /// The search line as it was understood.
+    query: String,
+    events: Vec<Hit>,
+    tree: TreeJson,
+    covered: Covered,
+    /// Why the page ends before the log does: `limit`, `bytes`, `time`, `entries`.
+    stopped: Option<&'static str>,
+    next: Option<String>,
+    checkpoint: String,
+}
+
+#[derive(Serialize)]
+struct TreeJson {
+    size: u64,
+    root: String,
+}
+
+/// What the page covers.
+#[derive(Serialize)]
+struct Covered {
+    /// From this index on,
+    from: u64,
+    /// to the one before this.
+    to: u64,
+    read: u64,
+    ruled_out: u64,
+    /// Whether every entry of the range was looked at or ruled out.
+    complete: bool,
+    unreadable: Vec<UnreadableJson>,
+}
+
+#[derive(Serialize)]
+struct UnreadableJson {
+    first: u64,
+    last: u64,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct Hit {
+    #[serde(flatten)]
+    entry: EntryJson,
+    summary: Summary,
+}
+
+/// What a line of a table shows.
+#[derive(Serialize)]
+struct Summary {
+    time: String,
+    actor: Option<String>,
+    action: Option<String>,
+    outcome: Option<String>,
+    ip: Option<String>,
+    target: Option<String>,
+}
+
+/// `GET /v1/search?q=&order=&limit=&cursor=`.
+pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
+    let SearchQuery { q, order, limit, cursor } = query(&asked.parts.uri)?;
+    let limit = limit.unwrap_or(HITS);
+    if !(1..=LIST_ENTRIES_MAX).contains(&limit) {
+        return Err(ApiError::bad_request(
+            "limit_invalid",
+            format!("limit={limit}: use 1 to {LIST_ENTRIES_MAX}, and `next` of each answer as `cursor` of the next request"),
+        ));
+    }
+    let ask = Ask {
+        query: parse(&q)?,
+        order: match order {
+            OrderWord::Newest => Order::Newest,
+            OrderWord::Oldest => Order::Oldest,
+        },
+        cursor: cursor.map(|cursor| cursor.parse()).transpose().map_err(SearchError::Cursor)?,
+        now_ms: api.clock.now_ms(),
+        budget: Budget { hits: limit, bytes: LIST_BYTES_MAX, time: SEARCH_TIME, entries: SEARCH_ENTRIES_MAX },
+    };
+    let (admission, index, first, key) = (Arc::clone(&api.admission), api.index(), ask.cursor.is_none(), caller.key_id());
+    api.read(move |trail| {
+        let directory = admission.identities().in_force(trail)?;
+        let page = page(trail, &index, &directory, &ask)?;
+        if first && !index.note(records::search(&key.to_string(), &page.query, page.events.len() as u64, page.tree.size)) {
+            return Err(ApiError::later("busy", "the log takes no records of searches now, so nothing is shown: ask again in a moment", 1));
+        }
+        Ok(json(StatusCode::OK, &page))
+    })
+    .await
+}
+
+/// Searches, and makes a page of what is found.
+///
+/// # Errors
+/// [`SearchError`].
+pub fn page(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> Result<Page, SearchError> {
+    let found = search(trail, index, directory, ask)?;
+    let view = trail.view();
+    let meaning = Knowing { catalog: index.catalog(), directory };
+    let knowing = document::Knowing { catalog: index.catalog(), directory, state: &view.state };
+    let hit = |entry: &StoredEntry| Hit {
+        summary: Summary::of(&Document::new(entry, knowing)),
+        entry: EntryJson::new(entry, &view.state).meaning(Some(meaning), entry, &view.state),
+    };
+    let Found { hits, size, root, range, read, ruled_out, unreadable, stopped, next } = found;
+    let unreadable: Vec<_> =
+        unreadable.into_iter().map(|gap| UnreadableJson { first: gap.first, last: gap.end.saturating_sub(1), why: gap.why }).collect();
+    Ok(Page {
+        query: ask.query.to_string(),
+        events: hits.iter().map(hit).collect(),
+        tree: TreeJson { size, root: root.to_string() },
+        covered: Covered { from: range.start, to: range.end, read, ruled_out, complete: unreadable.is_empty(), unreadable },
+        stopped: stopped.map(crate::search::Stopped::word),
+        next: next.map(|cursor| cursor.to_string()),
+        checkpoint: view.note.to_string(),
+    })
+}
+
+impl Summary {
+    fn of(document: &Document<'_>) -> Self {
+        Self {
+            time: format_rfc3339(u64::try_from(document.time_ms()).unwrap_or(0)),
+            actor: document.first(Name::Actor),
+            action: document.first(Name::Action),
+            outcome: document.first(Name::Outcome),
+            ip: document.first(Name::Ip),
+            target: document.first(Name::Target).or_else(|| document.first(Name::Resource)),
+        }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(why: QueryError) -> Self {
+        Self::bad_request("query_invalid", why.to_string())
+    }
+}
+
+impl From<SearchError> for ApiError {
+    fn from(why: SearchError) -> Self {
+        match why {
+            SearchError::Cursor(why) => Self::bad_request("cursor_invalid", why.to_string()),
+            SearchError::Read(why) => why.into(),
+        }
+    }
+}

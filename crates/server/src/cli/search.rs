@@ -1,0 +1,298 @@
+//! Asks the log.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::api::page;
+use crate::cli::Answer;
+use crate::cli::failure::Failure;
+use crate::cli::place::{Place, with_data_and_trail};
+use crate::cli::safe_text::{escape, escape_line};
+use crate::cli::source::catalog;
+use crate::clock::Clock;
+use crate::door::directory::Identities;
+use crate::log::records;
+use crate::search::{Ask, Budget, Cursor, Index, Order, parse};
+
+/// Matches asked for at a time.
+const PAGE: usize = 500;
+/// Raw bytes of matches at a time.
+const PAGE_BYTES: usize = 16 << 20;
+/// Columns of a table with the most characters of each; a longer text is cut, and `--csv` has it whole.
+const COLUMNS: [(&str, usize); 8] =
+    [("time", 24), ("actor", 32), ("action", 36), ("outcome", 10), ("ip", 39), ("source", 24), ("target", 40), ("index", 12)];
+
+/// Search the log: who did what, from where, and with what outcome
+///
+/// Prints the matches, and on standard error how much of the log that covers. The language is in
+/// docs/SEARCH.md. Exit code 1: something in the range could not be read, so matches may be missing.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  indelible search 'actor:ana@corp.example outcome:failure since:7d'\n  indelible search 'action:iam.*Policy* NOT ip:10.0.0.0/8' --oldest --limit 1000 --csv > policies.csv\n  indelible search '\"cross-account\" OR raw.requestParameters.roleName:Admin' --json"
+)]
+pub struct Search {
+    /// What to look for; every event when it is empty
+    #[arg(default_value = "", allow_hyphen_values = true)]
+    query: String,
+    /// Oldest first instead of newest first
+    #[arg(long)]
+    oldest: bool,
+    /// Most matches
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    limit: u32,
+    /// One JSON object with all matches and what they cover
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// CSV with a header row, its cells safe for spreadsheets
+    #[arg(long)]
+    csv: bool,
+    /// Directory of kinds of sources, as `indelible serve --sources`; with --data alone
+    #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR", requires = "data")]
+    sources: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// All pages of an answer.
+#[derive(Default)]
+struct Pages {
+    hits: Vec<Value>,
+    query: Value,
+    tree: Value,
+    covered: Option<(u64, u64)>,
+    read: u64,
+    ruled_out: u64,
+    unreadable: Vec<Value>,
+    next: Option<String>,
+}
+
+impl Search {
+    pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
+        // What is wrong with the line is said before anybody is asked.
+        parse(&self.query).map_err(|why| Failure::new(format!("{why}\n  {}\n  {:>column$}", self.query, "^", column = why.column)))?;
+        let pages = match &self.place.data {
+            Some(data) => self.read_directory(data)?,
+            None => self.ask_server()?,
+        };
+        if self.json {
+            writeln!(out, "{}", escape(&pages.to_json().to_string()))?;
+        } else if self.csv {
+            write_csv(&pages.hits, out)?;
+        } else {
+            write_table(&pages.hits, out)?;
+        }
+        out.flush()?;
+        pages.say_what_is_covered()?;
+        Ok(if pages.unreadable.is_empty() { Answer::Holds } else { Answer::DoesNotHold })
+    }
+
+    fn ask_server(&self) -> Result<Pages, Failure> {
+        let server = self.place.server.connect()?;
+        let order = if self.oldest { "oldest" } else { "newest" };
+        self.pages(|limit, cursor| {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.append_pair("q", &self.query).append_pair("order", order).append_pair("limit", &limit.to_string());
+            if let Some(cursor) = cursor {
+                query.append_pair("cursor", cursor);
+            }
+            server.fetch(&format!("/v1/search?{}", query.finish()))?.json()
+        })
+    }
+
+    fn read_directory(&self, data: &Path) -> Result<Pages, Failure> {
+        let catalog = Arc::new(catalog(self.sources.as_deref())?);
+        with_data_and_trail(data, |dir, trail| {
+            let identities = Identities::kept_in(dir.directory_file());
+            let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;
+            let index = Index::kept_in(dir.search_dir(), Arc::clone(&catalog));
+            let failed = |why: &dyn std::fmt::Display| Failure::new(why.to_string());
+            let pages = self.pages(|limit, cursor| {
+                let ask = Ask {
+                    query: parse(&self.query).map_err(|why| failed(&why))?,
+                    order: if self.oldest { Order::Oldest } else { Order::Newest },
+                    cursor: cursor.map(str::parse::<Cursor>).transpose().map_err(|why| failed(&why))?,
+                    now_ms: Clock::system().now_ms(),
+                    budget: Budget { hits: limit, bytes: PAGE_BYTES, time: Duration::from_secs(3600), entries: u64::MAX },
+                };
+                let page = page(trail, &index, &directory, &ask).map_err(|why| failed(&why))?;
+                serde_json::to_value(&page).map_err(|why| failed(&why))
+            })?;
+            let query = pages.query.as_str().unwrap_or_default();
+            let size = pages.tree.get("size").and_then(Value::as_u64).unwrap_or_default();
+            let record = records::search("local", query, pages.hits.len() as u64, size);
+            trail.log().record_blocking(&record).map_err(|why| Failure::new(format!("the search could not be recorded: {why}")))?;
+            Ok(pages)
+        })
+    }
+
+    /// Asks for pages until there are enough matches or the log ends.
+    fn pages(&self, ask: impl Fn(usize, Option<&str>) -> Result<Value, Failure>) -> Result<Pages, Failure> {
+        let (mut pages, limit) = (Pages::default(), self.limit as usize);
+        loop {
+            let page = ask(PAGE.min(limit - pages.hits.len()), pages.next.as_deref())?;
+            pages.take(page)?;
+            if pages.next.is_none() || pages.hits.len() >= limit {
+                return Ok(pages);
+            }
+        }
+    }
+}
+
+impl Pages {
+    fn take(&mut self, mut page: Value) -> Result<(), Failure> {
+        let other = || Failure::new("the server's answer is none to a search: it may be of another version");
+        let Some(Value::Array(hits)) = page.get_mut("events").map(Value::take) else { return Err(other()) };
+        let covered = page.get("covered").ok_or_else(other)?;
+        let number = |name: &str| covered.get(name).and_then(Value::as_u64).ok_or_else(other);
+        let (from, to) = (number("from")?, number("to")?);
+        self.covered = Some(self.covered.map_or((from, to), |(first, end)| (first.min(from), end.max(to))));
+        self.read += number("read")?;
+        self.ruled_out += number("ruled_out")?;
+        self.unreadable.extend(covered.get("unreadable").and_then(Value::as_array).cloned().unwrap_or_default());
+        self.next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        self.hits.extend(hits);
+        self.query = page.get("query").cloned().unwrap_or_default();
+        self.tree = page.get("tree").cloned().unwrap_or_default();
+        Ok(())
+    }
+
+    fn to_json(&self) -> Value {
+        let (from, to) = self.covered.unwrap_or_default();
+        json!({
+            "query": self.query,
+            "events": self.hits,
+            "tree": self.tree,
+            "covered": {
+                "from": from, "to": to, "read": self.read, "ruled_out": self.ruled_out,
+                "complete": self.unreadable.is_empty(), "unreadable": self.unreadable,
+            },
+            "more": self.next.is_some(),
+        })
+    }
+
+    fn say_what_is_covered(&self) -> Result<(), Failure> {
+        let mut to = std::io::stderr().lock();
+        let (from, end) = self.covered.unwrap_or_default();
+        let shown = |of: &Value| of.as_str().map_or_else(|| of.to_string(), str::to_owned);
+        let none = Value::Null;
+        let tree = |name: &str| shown(self.tree.get(name).unwrap_or(&none));
+        let range = if from < end { format!("entries {from} to {}", end - 1) } else { "no entries".to_owned() };
+        writeln!(
+            to,
+            "{} found; covers {range} of a log of {} with root {}; {} read, {} ruled out",
+            self.hits.len(),
+            tree("size"),
+            tree("root"),
+            self.read,
+            self.ruled_out
+        )?;
+        if self.next.is_some() {
+            writeln!(to, "there may be more: raise --limit")?;
+        }
+        for gap in &self.unreadable {
+            let member = |name: &str| shown(gap.get(name).unwrap_or(&none));
+            writeln!(to, "NOT READ: entries {} to {}: {}", member("first"), member("last"), escape_line(&member("why")))?;
+        }
+        Ok(())
+    }
+}
+
+/// A member of a match as text, empty when it is not there.
+fn cell(hit: &Value, column: &str) -> String {
+    let found = match column {
+        "index" | "received_at" | "raw" => hit.get(column),
+        "source" => hit.pointer("/source/name"),
+        "kind" => hit.pointer("/meaning/kind").or_else(|| hit.get("kind")),
+        of => hit.get("summary").and_then(|summary| summary.get(of)),
+    };
+    match found {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn write_table(hits: &[Value], out: &mut dyn Write) -> Result<(), Failure> {
+    if hits.is_empty() {
+        return Ok(());
+    }
+    let shortened = |text: String, most: usize| match text.char_indices().nth(most.saturating_sub(1)) {
+        Some((at, _)) if text.chars().count() > most => format!("{}…", text.get(..at).unwrap_or_default()),
+        _ => text,
+    };
+    let titles = COLUMNS.map(|(name, _)| name.to_owned());
+    let row = |hit: &Value| COLUMNS.map(|(name, most)| shortened(escape_line(&cell(hit, name)), most));
+    let rows: Vec<_> = std::iter::once(titles).chain(hits.iter().map(row)).collect();
+    let mut widths = [0; COLUMNS.len()];
+    for (width, nth) in widths.iter_mut().zip(0..) {
+        *width = rows.iter().filter_map(|row| row.get(nth)).map(|text| text.chars().count()).max().unwrap_or(0);
+    }
+    for row in &rows {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(text, width)| format!("{text:<width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// A cell that no spreadsheet takes for a formula: those begin with one of these.
+fn safe_cell(text: &str) -> String {
+    let text = escape(text);
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|', '%']) { format!("'{text}") } else { text.into_owned() }
+}
+
+fn write_csv(hits: &[Value], out: &mut dyn Write) -> Result<(), Failure> {
+    const CSV: [&str; 11] = ["index", "time", "received_at", "source", "kind", "actor", "action", "outcome", "ip", "target", "raw"];
+    let failed = |why: csv::Error| Failure::new(format!("the table cannot be written: {why}"));
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(CSV).map_err(failed)?;
+    for hit in hits {
+        writer.write_record(CSV.map(|column| safe_cell(&cell(hit, column)))).map_err(failed)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(actor: &str) -> Value {
+        json!({"index": 7, "received_at": "r", "source": {"name": "okta"}, "raw": {"a": 1}, "kind": "event",
+            "summary": {"time": "t", "actor": actor, "action": null, "outcome": "Success", "ip": "192.0.2.1", "target": null}})
+    }
+
+    fn csv(actor: &str) -> String {
+        let mut out = Vec::new();
+        let done = write_csv(&[hit(actor)], &mut out);
+        assert!(done.is_ok());
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        for formula in ["=HYPERLINK(\"http://x\")", "+1", "-1", "@SUM(A1)", "\t=1", "|x", "%x"] {
+            assert!(safe_cell(formula).starts_with('\''), "{formula}");
+        }
+        assert!(csv("=1+1").contains(",'=1+1,"), "{}", csv("=1+1"));
+        assert_eq!(safe_cell("ana@corp.example"), "ana@corp.example");
+        assert_eq!(safe_cell("\r=1"), "\\u000d=1");
+    }
+
+    #[test]
+    fn a_table_is_inert_and_aligned() {
+        let mut out = Vec::new();
+        let done = write_table(&[hit("ana\u{1b}[2J"), hit("b\nc")], &mut out);
+        assert!(done.is_ok());
+        let text = String::from_utf8_lossy(&out);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.chars().all(|c| !c.is_control())), "{text}");
+        let column = |line: &str| line.find("192.0.2.1").or_else(|| line.find("ip"));
+        assert!(lines.iter().map(|line| column(line)).all(|at| at == column(lines.first().unwrap_or(&""))), "{text}");
+    }
+}

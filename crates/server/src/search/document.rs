@@ -1,0 +1,275 @@
+//! One entry as search sees it: the values that each field has.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use evidence::envelope::People;
+use evidence::fold::TrailState;
+use evidence::leaf::Kind;
+
+use crate::intake::tape::{Node, NodeKind, Tape, unescape};
+use crate::search::field::{Field, Name};
+use crate::source::directory::Directory;
+use crate::source::{Catalog, Mapped, Scratch};
+use crate::store::read::StoredEntry;
+
+/// What it takes to understand an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Knowing<'a> {
+    /// Kinds of sources.
+    pub catalog: &'a Catalog,
+    /// Which names are the same person.
+    pub directory: &'a Directory,
+    /// Names of the sources.
+    pub state: &'a TrailState,
+}
+
+/// Stops at the first value that is to the taste of whoever looks.
+pub type See<'s> = dyn FnMut(&str) -> bool + 's;
+
+/// JSON with the place of each value.
+struct Json<'a> {
+    text: Cow<'a, str>,
+    tape: Tape,
+}
+
+impl<'a> Json<'a> {
+    fn read(text: Cow<'a, str>) -> Option<Self> {
+        let mut tape = Tape::default();
+        tape.read(&text).ok()?;
+        Some(Self { text, tape })
+    }
+
+    fn slice(&self, (from, to): (u32, u32)) -> &str {
+        self.text.get(from as usize..to as usize).unwrap_or_default()
+    }
+
+    fn scalar(&self, node: &Node, see: &mut See<'_>) -> bool {
+        let written = self.slice(node.value);
+        match node.kind {
+            NodeKind::Object | NodeKind::Array | NodeKind::Null => false,
+            NodeKind::Number | NodeKind::Bool(_) => see(written),
+            NodeKind::Text { .. } => {
+                let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
+                // Half a surrogate pair is no text: then as it is written.
+                see(&unescape(inner).unwrap_or(Cow::Borrowed(inner)))
+            }
+        }
+    }
+
+    /// Every value in it.
+    fn all(&self, see: &mut See<'_>) -> bool {
+        (0..self.tape.len() as u32).filter_map(|at| self.tape.node(at)).any(|node| self.scalar(node, see))
+    }
+
+    /// The values at a path; a member's own name may hold dots, and lists are passed through.
+    fn at<S: AsRef<str>>(&self, path: &[S], see: &mut See<'_>) -> bool {
+        self.below(0, path, see)
+    }
+
+    fn below<S: AsRef<str>>(&self, at: u32, path: &[S], see: &mut See<'_>) -> bool {
+        let Some(node) = self.tape.node(at) else { return false };
+        match node.kind {
+            NodeKind::Array => self.tape.children(at).any(|(child, _)| self.below(child, path, see)),
+            NodeKind::Object => self.tape.children(at).any(|(child, member)| {
+                let written = self.slice(member.name);
+                let name = unescape(written).unwrap_or(Cow::Borrowed(written));
+                (1..=path.len()).any(|taken| {
+                    let (own, rest) = path.split_at(taken);
+                    is_joined(&name, own) && self.below(child, rest, see)
+                })
+            }),
+            _ => path.is_empty() && self.scalar(node, see),
+        }
+    }
+}
+
+/// Whether `name` is these parts with dots between them.
+fn is_joined<S: AsRef<str>>(name: &str, parts: &[S]) -> bool {
+    let mut rest = name;
+    for (nth, part) in parts.iter().enumerate() {
+        let behind = if nth == 0 { Some(rest) } else { rest.strip_prefix('.') };
+        let Some(after) = behind.and_then(|rest| rest.strip_prefix(part.as_ref())) else { return false };
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// What an entry means.
+struct Meaning {
+    mapped: Mapped,
+    ocsf: Option<Json<'static>>,
+}
+
+/// One entry, understood as far as somebody asks.
+pub struct Document<'a> {
+    entry: &'a StoredEntry,
+    knowing: Knowing<'a>,
+    raw: OnceCell<Option<Json<'a>>>,
+    meaning: OnceCell<Meaning>,
+}
+
+impl<'a> Document<'a> {
+    /// An entry to be searched.
+    #[must_use]
+    pub fn new(entry: &'a StoredEntry, knowing: Knowing<'a>) -> Self {
+        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new() }
+    }
+
+    /// Event, act or record.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.entry.leaf.kind
+    }
+
+    /// What the source sent; of an act, what it does.
+    fn bytes(&self) -> &'a [u8] {
+        match (self.kind(), self.entry.lengths.first()) {
+            (Kind::Act, Some(length)) => self.entry.raw.get(..*length as usize).unwrap_or_default(),
+            _ => &self.entry.raw,
+        }
+    }
+
+    fn json(&self) -> Option<&Json<'a>> {
+        self.raw.get_or_init(|| Json::read(String::from_utf8_lossy(self.bytes()))).as_ref()
+    }
+
+    fn source_kind(&self) -> Option<&'a str> {
+        self.knowing.state.sources.get(&self.entry.leaf.source).map(|source| source.kind.as_str())
+    }
+
+    fn meaning(&self) -> &Meaning {
+        self.meaning.get_or_init(|| {
+            if self.kind() != Kind::Event {
+                return Meaning { mapped: Mapped::default(), ocsf: None };
+            }
+            let mapped = self.knowing.catalog.map(self.bytes(), self.source_kind(), self.received_ms(), &mut Scratch::default());
+            let ocsf = String::from_utf8_lossy(&mapped.ocsf).into_owned();
+            Meaning { ocsf: Json::read(ocsf.into()), mapped }
+        })
+    }
+
+    /// When it was received, ms.
+    #[must_use]
+    pub fn received_ms(&self) -> i64 {
+        i64::try_from(self.entry.leaf.received_at).unwrap_or(i64::MAX)
+    }
+
+    /// When it happened, ms; when it was received, if it does not say.
+    #[must_use]
+    pub fn time_ms(&self) -> i64 {
+        self.meaning().mapped.time_ms.unwrap_or_else(|| self.received_ms())
+    }
+
+    /// The texts of the record: its values, or all of it when it is no JSON.
+    pub fn texts(&self, see: &mut See<'_>) -> bool {
+        match self.json() {
+            Some(json) => json.all(see),
+            None => see(&String::from_utf8_lossy(self.bytes())),
+        }
+    }
+
+    /// Every value of the OCSF form.
+    pub fn ocsf_values(&self, see: &mut See<'_>) -> bool {
+        self.meaning().ocsf.as_ref().is_some_and(|ocsf| ocsf.all(see))
+    }
+
+    /// The values of a field that are texts; times are asked for apart.
+    pub fn values(&self, field: &Field, see: &mut See<'_>) -> bool {
+        match field {
+            Field::Named(name) => self.named(*name, see),
+            Field::Ocsf(path) => self.meaning().ocsf.as_ref().is_some_and(|ocsf| ocsf.at(path, see)),
+            Field::Raw(path) => self.json().is_some_and(|raw| raw.at(path, see)),
+        }
+    }
+
+    fn ocsf(&self, paths: &[&[&str]], see: &mut See<'_>) -> bool {
+        self.meaning().ocsf.as_ref().is_some_and(|ocsf| paths.iter().any(|path| ocsf.at(path, see)))
+    }
+
+    fn named(&self, name: Name, see: &mut See<'_>) -> bool {
+        match name {
+            Name::Actor => self.person(self.meaning().mapped.actor.as_deref(), see) || self.ocsf(ACTOR, see),
+            Name::Target => self.person(self.meaning().mapped.target.as_deref(), see) || self.ocsf(TARGET, see),
+            Name::Action => self.action(see),
+            Name::Ip => self.ocsf(IP, see) || self.observed_addresses(see),
+            Name::Source => self.knowing.state.sources.get(&self.entry.leaf.source).is_some_and(|source| see(&source.name)),
+            Name::Kind => {
+                let mapped = &self.meaning().mapped.kind;
+                self.source_kind().is_some_and(&mut *see) || (!mapped.is_empty() && see(mapped))
+            }
+            Name::Id => {
+                let own = People::parse(&self.entry.people).and_then(|people| people.id);
+                own.is_some_and(|id| see(&id)) || self.meaning().mapped.id.as_deref().is_some_and(see)
+            }
+            Name::Index => see(&self.entry.index.to_string()),
+            Name::Entry => see(self.kind().word()),
+            Name::Time | Name::Received | Name::Since | Name::Until => false,
+            other => self.ocsf(paths(other), see),
+        }
+    }
+
+    /// A name, and the one identity that the directory knows by it.
+    fn person(&self, name: Option<&str>, see: &mut See<'_>) -> bool {
+        let Some(name) = name else { return false };
+        let identity = self.knowing.directory.resolve(name);
+        see(identity) || (identity != name && see(name))
+    }
+
+    fn action(&self, see: &mut See<'_>) -> bool {
+        if self.kind() != Kind::Event {
+            return self.json().is_some_and(|raw| raw.at(&["act"], see) || raw.at(&["record"], see));
+        }
+        let mut operation = None;
+        let mut service = None;
+        self.ocsf(&[&["api", "operation"]], &mut |value| operation.replace(value.to_owned()).is_some());
+        self.ocsf(&[&["api", "service", "name"]], &mut |value| service.replace(value.to_owned()).is_some());
+        // As people write it: iam.CreateUser for CreateUser at iam.amazonaws.com.
+        let qualified = service.zip(operation.as_ref()).map(|(service, operation)| {
+            let service = service.split('.').next().unwrap_or_default();
+            format!("{service}.{operation}")
+        });
+        self.meaning().mapped.action.as_deref().is_some_and(&mut *see)
+            || operation.is_some_and(|operation| see(&operation))
+            || qualified.is_some_and(|qualified| see(&qualified))
+    }
+
+    /// Addresses that the map observed, wherever in the form they stand.
+    fn observed_addresses(&self, see: &mut See<'_>) -> bool {
+        self.ocsf(&[&["observables", "value"]], &mut |value| crate::search::compare::address(value).is_some() && see(value))
+    }
+
+    /// The first value of a field.
+    #[must_use]
+    pub fn first(&self, name: Name) -> Option<String> {
+        let mut first = None;
+        self.named(name, &mut |value| {
+            first = Some(value.to_owned());
+            true
+        });
+        first
+    }
+}
+
+const ACTOR: &[&[&str]] =
+    &[&["actor", "user", "email_addr"], &["actor", "user", "name"], &["actor", "user", "full_name"], &["actor", "user", "uid"]];
+const TARGET: &[&[&str]] = &[&["user", "email_addr"], &["user", "name"], &["user", "full_name"], &["user", "uid"]];
+const IP: &[&[&str]] = &[&["src_endpoint", "ip"], &["device", "ip"], &["dst_endpoint", "ip"]];
+
+/// Where the OCSF form holds a field.
+const fn paths(name: Name) -> &'static [&'static [&'static str]] {
+    match name {
+        Name::Outcome => &[&["status"], &["status_code"], &["status_id"]],
+        Name::Class => &[&["class_name"], &["class_uid"]],
+        Name::Activity => &[&["activity_name"], &["activity_id"]],
+        Name::Severity => &[&["severity"], &["severity_id"]],
+        Name::UserAgent => &[&["http_request", "user_agent"]],
+        Name::Session => &[&["session", "uid"], &["actor", "session", "uid"]],
+        Name::Api => &[&["api", "operation"], &["api", "service", "name"]],
+        Name::Resource => &[&["resources", "name"], &["resources", "uid"], &["resource", "name"], &["resource", "uid"]],
+        Name::Account => &[&["cloud", "account", "uid"], &["cloud", "account", "name"]],
+        Name::Region => &[&["cloud", "region"]],
+        Name::Message => &[&["message"], &["status_detail"]],
+        _ => &[],
+    }
+}

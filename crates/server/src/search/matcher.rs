@@ -1,0 +1,87 @@
+//! Does an entry match? This is what the search line means: everything that makes search fast must
+//! give the same answer.
+
+use evidence::leaf::Kind;
+
+use crate::search::compare::Ready;
+use crate::search::document::Document;
+use crate::search::field::{Field, Name};
+use crate::search::query::{Query, Term};
+
+/// A query made ready for many entries.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    pub(super) root: Node,
+    pub(super) events_only: bool,
+}
+
+/// As [`Query`], ready.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    All,
+    Not(Box<Node>),
+    And(Vec<Node>),
+    Or(Vec<Node>),
+    Term(Option<Field>, Ready),
+}
+
+impl Matcher {
+    /// Makes a query ready. Times back from now count from `now_ms`.
+    #[must_use]
+    pub fn new(query: &Query, now_ms: i64) -> Self {
+        let mut events_only = true;
+        query.each_term(&mut |term| events_only &= term.field != Some(Field::Named(Name::Entry)));
+        Self { root: node(query, now_ms), events_only }
+    }
+
+    /// Whether the entry matches. Acts and records do only when the query has a word on `entry`.
+    #[must_use]
+    pub fn matches(&self, document: &Document<'_>) -> bool {
+        (!self.events_only || document.kind() == Kind::Event) && holds(&self.root, document)
+    }
+}
+
+fn node(query: &Query, now_ms: i64) -> Node {
+    let all = |queries: &[Query]| {
+        let mut nodes: Vec<_> = queries.iter().map(|query| node(query, now_ms)).collect();
+        // What needs no mapping decides first.
+        nodes.sort_by_key(cost);
+        nodes
+    };
+    match query {
+        Query::All => Node::All,
+        Query::Not(inner) => Node::Not(Box::new(node(inner, now_ms))),
+        Query::And(queries) => Node::And(all(queries)),
+        Query::Or(queries) => Node::Or(all(queries)),
+        Query::Term(Term { field, test }) => Node::Term(field.clone(), Ready::new(test, now_ms)),
+    }
+}
+
+fn cost(node: &Node) -> u32 {
+    match node {
+        Node::All => 0,
+        Node::Not(inner) => cost(inner),
+        Node::And(nodes) | Node::Or(nodes) => nodes.iter().map(cost).fold(1, u32::saturating_add),
+        Node::Term(Some(Field::Named(Name::Source | Name::Index | Name::Entry | Name::Received)), _) => 1,
+        Node::Term(None | Some(Field::Raw(_)), _) => 10,
+        Node::Term(..) => 100,
+    }
+}
+
+fn holds(node: &Node, document: &Document<'_>) -> bool {
+    match node {
+        Node::All => true,
+        Node::Not(inner) => !holds(inner, document),
+        Node::And(nodes) => nodes.iter().all(|node| holds(node, document)),
+        Node::Or(nodes) => nodes.iter().any(|node| holds(node, document)),
+        Node::Term(None, ready) => document.texts(&mut |value| ready.text(value)),
+        Node::Term(Some(field), ready) => match field.name() {
+            Some(Name::Time) => ready.time(document.time_ms()),
+            Some(Name::Received) => ready.time(document.received_ms()),
+            Some(Name::Since) => document.time_ms() >= ready.times().0,
+            Some(Name::Until) => document.time_ms() < ready.times().0,
+            Some(name) if name.is_prose() => document.values(field, &mut |value| ready.prose(value)),
+            _ => document.values(field, &mut |value| ready.value(value)),
+        },
+    }
+}

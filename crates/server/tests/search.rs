@@ -1,0 +1,445 @@
+//! Search over a real log: every answer equals comparing every entry with the line, whatever is known of
+//! the files, and whatever happened to that.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that panics has failed"
+)]
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible::clock::Clock;
+use indelible::door::{Admission, Batch, By, Origin};
+use indelible::intake::{Media as MediaType, SourceName, decode};
+use indelible::search::{Ask, Budget, Cursor, Found, Index, Order, Stopped, naive, parse, search};
+use indelible::source::Catalog;
+use indelible::source::directory::{Directory, People, add};
+use indelible::store::media::{Disk, Media};
+use indelible::store::seal::SealPolicy;
+use indelible::store::trail::{Trail, TrailOptions};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+/// 2026-03-10T06:00:00Z
+const NOW: u64 = 1_773_122_400_000;
+
+struct Log {
+    trail: Arc<Trail>,
+    admission: Admission,
+    catalog: Arc<Catalog>,
+    directory: Directory,
+    dir: tempfile::TempDir,
+}
+
+impl Log {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("trail")).unwrap();
+        let media: Arc<dyn Media> = Arc::new(Disk::new(dir.path().join("trail")).unwrap());
+        let clock = Clock::from_fn(|| NOW);
+        let seal = SealPolicy { flush_bytes: u64::MAX, flush_age_ms: u64::MAX, look_ms: 10 };
+        let options = TrailOptions { segment_leaves: 256, seal, threads: false, clock: clock.clone(), ..TrailOptions::main("/search") };
+        let trail = Trail::open(media, &options).unwrap();
+        let catalog = Arc::new(Catalog::built_in());
+        let admission = Admission::knowing(Arc::clone(&trail), clock, Arc::clone(&catalog));
+        let mut people = People::default();
+        add(&mut people, "person0@corp.example", ["p0", "person0", "corp\\person0"], None, "here").unwrap();
+        Self { trail, admission, catalog, directory: Directory::of(people), dir }
+    }
+
+    fn send(&self, source: &str, kind: &'static str, events: &[String]) {
+        let origin = Origin { source: source.parse::<SourceName>().unwrap(), kind: Cow::Borrowed(kind), door: "test" };
+        let body = events.join("\n");
+        let decoded = decode(body.as_bytes(), MediaType::Any).unwrap();
+        self.admission.admit_blocking(&origin, Batch::new(By::Local, None), body.as_bytes(), decoded).unwrap();
+    }
+
+    /// Two sealed segments, a payload file of an unsealed one, and a tail.
+    fn filled(random: &mut TestRunner) -> Self {
+        let log = Self::new();
+        for round in 0..12 {
+            log.send("aws", "aws_cloudtrail", &draw(random, cloudtrail(), 30));
+            log.send("okta-prod", "okta", &draw(random, other(), 20));
+            log.send("app", "unknown", &draw(random, other(), 10));
+            log.trail.log().record_blocking(format!(r#"{{"record":"test.note","round":{round},"v":1}}"#).as_bytes()).unwrap();
+            while log.trail.seal_due().unwrap() {}
+            if round == 10 {
+                log.trail.flush().unwrap();
+            }
+        }
+        assert!(!log.trail.view().state.seals.is_empty());
+        log
+    }
+
+    fn index(&self) -> Index {
+        Index::kept_in(self.dir.path().join("derived"), Arc::clone(&self.catalog))
+    }
+
+    fn make_all(&self, index: &Index) -> usize {
+        let state = Arc::clone(&self.trail.view().state);
+        for file in state.payload_files.values() {
+            index.make(&self.trail, file, &|| false).unwrap();
+            assert!(index.sidecar(file, &state).is_some(), "{}", file.name());
+        }
+        state.payload_files.len()
+    }
+
+    fn ask(&self, index: &Index, ask: &Ask) -> Found {
+        search(&self.trail, index, &self.directory, ask).unwrap()
+    }
+
+    fn naive(&self, line: &str) -> Vec<u64> {
+        naive(&self.trail, &self.catalog, &self.directory, &parse(line).unwrap(), NOW as i64).unwrap()
+    }
+
+    /// All matches, page by page.
+    fn all(&self, index: &Index, line: &str, order: Order, hits: usize) -> (Vec<u64>, u64) {
+        let mut ask = asked(line, order, hits);
+        let (mut found, mut ruled_out) = (Vec::new(), 0);
+        loop {
+            let page = self.ask(index, &ask);
+            assert_eq!(page.unreadable, [], "{line}");
+            assert!(page.hits.len() <= hits);
+            found.extend(page.hits.iter().map(|hit| hit.index));
+            ruled_out += page.ruled_out;
+            assert_eq!(page.next.is_some(), page.stopped.is_some());
+            match page.next {
+                Some(next) => ask.cursor = Some(next.to_string().parse::<Cursor>().unwrap()),
+                None => return (found, ruled_out),
+            }
+        }
+    }
+}
+
+fn asked(line: &str, order: Order, hits: usize) -> Ask {
+    let budget = Budget { hits, bytes: usize::MAX, time: Duration::from_secs(600), entries: u64::MAX };
+    Ask { query: parse(line).unwrap(), order, cursor: None, now_ms: NOW, budget }
+}
+
+fn draw(random: &mut TestRunner, of: impl Strategy<Value = String>, count: usize) -> Vec<String> {
+    (0..count).map(|_| of.new_tree(random).unwrap().current()).collect()
+}
+
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "person0",
+            "p0",
+            "Person1@corp.example",
+            "CORP\\\\person0",
+            "cross-account",
+            "Admin",
+            "failure",
+            "Success"
+        ])
+        .prop_map(str::to_owned),
+        "[a-c]{1,3}",
+        "10\\.0\\.[0-3]\\.[0-9]",
+    ]
+}
+
+fn cloudtrail() -> impl Strategy<Value = String> {
+    let call = prop::sample::select(vec![
+        ("iam", "AttachUserPolicy"),
+        ("iam", "CreateUser"),
+        ("iam", "PutRolePolicy"),
+        ("s3", "PutBucketPolicy"),
+        ("signin", "ConsoleLogin"),
+        ("sts", "AssumeRole"),
+    ]);
+    (call, 0_u8..4, 0_u8..4, 0_u32..20, any::<bool>(), word()).prop_map(|((service, name), person, net, day, fails, role)| {
+        let error = if fails { r#""errorCode":"AccessDenied","errorMessage":"not \u0061llowed: cross-account","# } else { "" };
+        format!(
+            r#"{{"eventVersion":"1.09","userIdentity":{{"type":"IAMUser","principalId":"AIDA{person}","accountId":"44445555666{person}","userName":"person{person}"}},"eventTime":"2026-02-{:02}T07:11:42Z","eventSource":"{service}.amazonaws.com","eventName":"{name}","awsRegion":"eu-west-{net}","sourceIPAddress":"10.{net}.0.{day}","userAgent":"aws-cli/2.{net} Python","requestParameters":{{"roleName":"{role}"}},{error}"eventID":"id-{day}-{person}-{net}","eventType":"AwsApiCall"}}"#,
+            day + 1
+        )
+    })
+}
+
+fn other() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (word(), word(), 0_u32..30).prop_map(|(user, text, n)| format!(
+            r#"{{"user":"{user}","text":"{text} said {user}","n":{n},"a.b":[{{"c":{n}}}],"none":null}}"#
+        )),
+        (word(), word()).prop_map(|(one, other)| format!("plain {one} text {other}")),
+    ]
+}
+
+const LINES: &[&str] = &[
+    "",
+    "actor:person1",
+    "actor:person0@corp.example",
+    "actor:p0 OR actor:PERSON2",
+    "action:iam.*Policy* outcome:failure",
+    "action:iam.createuser",
+    "ip:10.0.0.0/8 NOT source:okta-prod",
+    "ip:10.1.0.3",
+    "ip:[10.1.0.3 TO 10.1.0.9]",
+    "\"cross-account\"",
+    "allowed",
+    "said -cross",
+    "-cross",
+    "since:20d until:2026-03-01",
+    "time:2026-02-20 source:aws",
+    "time:>2026-02-27",
+    "received:>=2026-03-10",
+    "received:<2026-03-10",
+    "raw.requestParameters.roleName:Admin",
+    "raw.a.b.c:>=28",
+    "raw.a.b.c:[3 TO 4}",
+    "raw.none:*",
+    "src_endpoint.ip:10.2.0.1 OR ocsf.class_uid:3002",
+    "source:a* kind:aws_cloudtrail session:*",
+    "entry:record",
+    "entry:(act OR record)",
+    "NOT entry:event action:test.note",
+    "index:[100 TO 300}",
+    "index:77",
+    "user_agent:\"aws cli\" region:eu-west-1",
+    "user_agent:python (account:444455556661 OR account:444455556660)",
+    "message:ConsoleLogin",
+    "id:id-3-1-1",
+    "class:Authentication severity:*",
+    "nowhere",
+    "plain AND text",
+    "adm*",
+];
+
+#[test]
+fn every_line_finds_what_comparing_everything_finds_with_and_without_an_index() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    let (none, index) = (Index::none(Arc::clone(&log.catalog)), log.index());
+    assert!(log.make_all(&index) >= 4);
+    let mut nothing = Vec::new();
+    for line in LINES {
+        let mut expected = log.naive(line);
+        nothing.extend(expected.is_empty().then_some(*line));
+        for (which, with) in [("no index", &none), ("an index", &index)] {
+            assert_eq!(log.all(with, line, Order::Oldest, 40).0, expected, "{line:?} with {which}");
+        }
+        expected.reverse();
+        assert_eq!(log.all(&index, line, Order::Newest, 1_000).0, expected, "{line:?} newest first");
+    }
+    assert_eq!(
+        nothing,
+        ["received:<2026-03-10", "raw.none:*", "source:a* kind:aws_cloudtrail session:*", "nowhere"],
+        "the others find something"
+    );
+    for needle in ["nowhere", "actor:nobody", "ip:192.0.2.1", "since:2026-03-11", "source:elsewhere", "index:9"] {
+        let (_, ruled_out) = log.all(&index, needle, Order::Newest, 10);
+        assert!(ruled_out >= 256, "{needle} rules files out: {ruled_out}");
+    }
+}
+
+/// Lines that nobody wrote, over values that the events have.
+fn any_line() -> impl Strategy<Value = String> {
+    let field = prop::sample::select(vec![
+        "",
+        "",
+        "actor:",
+        "target:",
+        "action:",
+        "outcome:",
+        "ip:",
+        "source:",
+        "kind:",
+        "id:",
+        "user_agent:",
+        "message:",
+        "region:",
+        "account:",
+        "raw.user:",
+        "raw.requestParameters.roleName:",
+        "raw.a.b.c:",
+        "ocsf.metadata.event_code:",
+        "index:",
+        "entry:",
+    ]);
+    let value = prop_oneof![
+        word().prop_map(|word| format!("\"{word}\"")),
+        (0_u8..4).prop_map(|n| format!("person{n}")),
+        prop::sample::select(vec![
+            "iam.*",
+            "*Policy",
+            "10.0.0.0/15",
+            "ConsoleLogin",
+            "[10 TO 20]",
+            ">=a",
+            "event",
+            "okta-prod",
+            "?",
+            "a*c",
+            "12"
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let term = (field, value)
+        .prop_map(|(field, value)| if field.is_empty() { value.replace(['[', ']', '>'], "") } else { format!("{field}{value}") });
+    term.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|line| format!("NOT ({line})")),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|lines| format!("({})", lines.join(" "))),
+            prop::collection::vec(inner, 2..4).prop_map(|lines| format!("({})", lines.join(" OR "))),
+        ]
+    })
+}
+
+#[test]
+fn random_lines_over_random_events_find_the_same_whatever_became_of_the_index() {
+    let mut random = TestRunner::deterministic();
+    let log = Log::filled(&mut random);
+    let index = log.index();
+    log.make_all(&index);
+    let files: Vec<_> = std::fs::read_dir(log.dir.path().join("derived")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for round in 0..90_usize {
+        let line = draw(&mut random, any_line(), 1).remove(0);
+        if parse(&line).is_err() {
+            continue;
+        }
+        let order = if round % 2 == 0 { Order::Newest } else { Order::Oldest };
+        let mut expected = log.naive(&line);
+        if order == Order::Newest {
+            expected.reverse();
+        }
+        // Absent, cut short, and with a byte changed anywhere.
+        let path = &files[round % files.len()];
+        match std::fs::read(path) {
+            Ok(bytes) if round % 5 == 1 => std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap(),
+            Ok(mut bytes) if round % 5 == 3 => {
+                let at = round * 977 % bytes.len();
+                bytes[at] ^= 1 << (round % 8);
+                std::fs::write(path, bytes).unwrap();
+            }
+            Ok(_) if round % 10 == 4 => std::fs::remove_file(path).unwrap(),
+            Ok(_) => {}
+            Err(_) => drop(log.make_all(&index)),
+        }
+        let index = if round % 3 == 0 { &log.index() } else { &index };
+        assert_eq!(log.all(index, &line, order, round % 40 + 1).0, expected, "{line}");
+    }
+}
+
+#[test]
+fn an_index_of_other_maps_or_kinds_is_stale() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    let index = log.index();
+    log.make_all(&index);
+    let maps = tempfile::tempdir().unwrap();
+    let other = maps.path().join("aws_cloudtrail");
+    std::fs::create_dir(&other).unwrap();
+    let map = indelible::source::catalog::BUILT_IN.iter().find(|built_in| built_in.kind == "aws_cloudtrail").unwrap().map;
+    std::fs::write(other.join("map.toml"), format!("{map}\n# another\n")).unwrap();
+    let catalog = Arc::new(Catalog::built_in().with_directory(maps.path()).unwrap());
+    let with_other_maps = Index::kept_in(log.dir.path().join("derived"), catalog);
+    let view = log.trail.view();
+    let events = view.state.payload_files.values().find(|file| file.class == 1).unwrap();
+    assert!(index.sidecar(events, &view.state).is_some());
+    assert!(with_other_maps.sidecar(events, &view.state).is_none());
+    let mut state = (*view.state).clone();
+    state.sources.values_mut().for_each(|source| source.kind = "zoom".into());
+    assert!(index.sidecar(events, &state).is_none(), "a source that is of another kind now");
+}
+
+#[test]
+fn an_event_is_found_at_once_and_pages_stay_as_they_were_while_more_come() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    let index = log.index();
+    log.make_all(&index);
+    log.send("app", "unknown", &[r#"{"text":"brandnew"}"#.to_owned()]);
+    assert_eq!(log.all(&index, "brandnew", Order::Newest, 10).0.len(), 1);
+    for order in [Order::Newest, Order::Oldest] {
+        let mut expected = log.naive("source:app");
+        if order == Order::Newest {
+            expected.reverse();
+        }
+        let (mut ask, mut seen, mut tree) = (asked("source:app", order, 9), Vec::new(), None);
+        loop {
+            let page = log.ask(&index, &ask);
+            assert_eq!(*tree.get_or_insert((page.size, page.root)), (page.size, page.root), "all pages cover one tree");
+            assert_eq!(log.trail.reader().root_at(page.size).unwrap(), page.root);
+            seen.extend(page.hits.iter().map(|hit| hit.index));
+            log.send("app", "unknown", &[r#"{"text":"brandnew"}"#.to_owned(), "more".to_owned()]);
+            while log.trail.seal_due().unwrap() {}
+            match page.next {
+                Some(next) => ask.cursor = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn a_cursor_of_another_search_is_refused() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    let index = log.index();
+    let cursor = log.ask(&index, &asked("source:app", Order::Newest, 1)).next;
+    for (line, order) in [("source:aws", Order::Newest), ("source:app", Order::Oldest)] {
+        let ask = Ask { cursor, ..asked(line, order, 1) };
+        assert!(search(&log.trail, &index, &log.directory, &ask).is_err(), "{line}");
+    }
+    let beyond = cursor.map(|cursor| Cursor { size: cursor.size + 1_000, ..cursor });
+    assert!(search(&log.trail, &index, &log.directory, &Ask { cursor: beyond, ..asked("source:app", Order::Newest, 1) }).is_err());
+}
+
+#[test]
+fn a_search_stops_at_each_of_its_bounds_and_says_where_it_goes_on() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    let index = Index::none(Arc::clone(&log.catalog));
+    let unbounded = asked("nowhere", Order::Newest, 10).budget;
+    let bounded = |budget: Budget, line: &str| log.ask(&index, &Ask { budget, ..asked(line, Order::Newest, 10) });
+    let size = log.trail.view().size;
+    let time = bounded(Budget { time: Duration::ZERO, ..unbounded }, "nowhere");
+    assert_eq!(time.stopped, Some(Stopped::Time));
+    assert!(time.range.start > 0 && time.range.end == size && time.next.unwrap().at == time.range.start);
+    let entries = bounded(Budget { entries: 1, ..unbounded }, "nowhere");
+    assert_eq!(entries.stopped, Some(Stopped::Entries));
+    assert!(entries.next.is_some());
+    let bytes = bounded(Budget { bytes: 1, ..unbounded }, "source:aws");
+    assert_eq!((bytes.stopped, bytes.hits.len()), (Some(Stopped::Bytes), 1));
+    let hits = bounded(Budget { hits: 3, ..unbounded }, "source:aws");
+    assert_eq!((hits.stopped, hits.hits.len()), (Some(Stopped::Hits), 3));
+    assert_eq!(hits.range.start, hits.hits[2].index);
+}
+
+#[test]
+fn a_payload_file_that_is_gone_or_altered_is_reported_and_hides_nothing_else() {
+    for indexed in [false, true] {
+        let log = Log::filled(&mut TestRunner::deterministic());
+        let index = log.index();
+        if indexed {
+            log.make_all(&index);
+        }
+        let before = log.naive("source:aws");
+        let state = Arc::clone(&log.trail.view().state);
+        let file = state.payload_files.values().find(|file| file.class == 1).unwrap().clone();
+        let path = log.dir.path().join("trail").join(file.name());
+        let kept = std::fs::read(&path).unwrap();
+
+        std::fs::write(&path, kept.iter().map(|byte| byte ^ 0x55).collect::<Vec<_>>()).unwrap();
+        let found = log.ask(&log.index(), &asked("source:aws", Order::Newest, 10_000));
+        assert!(!found.unreadable.is_empty(), "altered bytes that are read are reported");
+
+        std::fs::write(&path, &kept).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        // A line that the index alone would answer with "not here" reports it too.
+        for line in ["source:aws", "nowhere"] {
+            let found = log.ask(&index, &asked(line, Order::Oldest, 10_000));
+            let [gap] = found.unreadable.as_slice() else { panic!("{line}: {:?}", found.unreadable) };
+            assert_eq!((gap.first, gap.end), (file.first, file.end()), "{line} {indexed}");
+            assert!(gap.why.contains(&file.name()), "{}", gap.why);
+            let expected: Vec<_> =
+                if line == "nowhere" { Vec::new() } else { before.iter().copied().filter(|index| *index >= file.end()).collect() };
+            assert_eq!(found.hits.iter().map(|hit| hit.index).collect::<Vec<_>>(), expected);
+        }
+
+        std::fs::write(&path, kept).unwrap();
+        assert_eq!(log.all(&log.index(), "source:aws", Order::Oldest, 10_000).0, before);
+    }
+}
