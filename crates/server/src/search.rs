@@ -43,7 +43,7 @@ pub use query::Query;
 pub use scan::{Ask, Budget, Found, SearchError, Stopped, Unreadable, naive, search};
 
 /// Entries read at a time while a sidecar is made.
-const STEP: u64 = 512;
+const STEP: u64 = 64;
 
 /// Records of searches that wait for the log: more come together only when it takes nothing.
 const NOTES_MAX: usize = 10_000;

@@ -25,6 +25,8 @@ pub const RECEIPTS_MAX: usize = 10_000;
 
 /// Answers read from disk at once; each holds a blocking thread and at most a few megabytes.
 pub const READS_MAX: usize = 16;
+/// Searches at the same time; others wait for one of them, and only for them.
+pub const SEARCHES_MAX: usize = 4;
 
 /// Time one search may take before it says how far it came: a browser waits that long, and so do the few
 /// threads that read.

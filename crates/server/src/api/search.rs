@@ -124,11 +124,11 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
         now_ms: api.clock.now_ms(),
         budget: Budget { hits: limit, bytes: LIST_BYTES_MAX, time: SEARCH_TIME, entries: SEARCH_ENTRIES_MAX },
     };
-    let (admission, index, first, key) = (Arc::clone(&api.admission), api.index(), ask.cursor.is_none(), caller.key_id());
-    api.read(move |trail| {
+    let (admission, index, key) = (Arc::clone(&api.admission), api.index(), caller.key_id());
+    api.search(move |trail| {
         let directory = admission.identities().in_force(trail)?;
         let page = page(trail, &index, &directory, &ask)?;
-        if first && !index.note(records::search(&key.to_string(), &page.query, page.events.len() as u64, page.tree.size)) {
+        if !index.note(records::search(&key.to_string(), &page.query, page.events.len() as u64, page.tree.size)) {
             return Err(ApiError::later("busy", "the log takes no records of searches now, so nothing is shown: ask again in a moment", 1));
         }
         Ok(json(StatusCode::OK, &page))

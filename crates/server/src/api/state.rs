@@ -9,7 +9,7 @@ use crate::access::{KeyId, RateLimit, RetryAfter};
 use crate::api::error::ApiError;
 use crate::api::hec::Acks;
 use crate::api::issuer_keys::IssuerKeys;
-use crate::api::limits::{ApiLimits, READS_MAX};
+use crate::api::limits::{ApiLimits, READS_MAX, SEARCHES_MAX};
 use crate::api::metrics::ApiMetrics;
 use crate::clock::Clock;
 use crate::door::Admission;
@@ -53,6 +53,7 @@ impl ApiState {
             secrets,
             memory: Arc::new(Memory { used: AtomicUsize::new(0), limit: limits.bodies_bytes }),
             reads: Arc::new(Semaphore::new(READS_MAX)),
+            searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             draining: AtomicBool::new(false),
             clock,
             limits,
@@ -109,6 +110,7 @@ pub(crate) struct Api {
     pub draining: AtomicBool,
     rates: Mutex<RateLimit>,
     reads: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
 }
 
 impl Api {
@@ -129,10 +131,34 @@ impl Api {
         self: &Arc<Self>,
         work: impl FnOnce(&Trail) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
+        self.block(&self.reads, work).await
+    }
+
+    /// As [`Self::read`], for what may take seconds: it never stands in the way of the rest.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub async fn search<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Trail) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.block(&self.searches, work).await
+    }
+
+    async fn block<T: Send + 'static>(
+        self: &Arc<Self>,
+        at_once: &Arc<Semaphore>,
+        work: impl FnOnce(&Trail) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         // The semaphore is never closed.
-        let _permit = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| ApiError::lost_task())?;
+        let permit = Arc::clone(at_once).acquire_owned().await.map_err(|_| ApiError::lost_task())?;
         let api = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&api.trail)).await.map_err(|_| ApiError::lost_task())?
+        let work = move || {
+            // Held for as long as the work takes, also when nobody waits for its answer any more.
+            let _permit = permit;
+            work(&api.trail)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::lost_task())?
     }
 
     /// What search need not read.

@@ -151,8 +151,8 @@ impl Pages {
         let number = |name: &str| covered.get(name).and_then(Value::as_u64).ok_or_else(other);
         let (from, to) = (number("from")?, number("to")?);
         self.covered = Some(self.covered.map_or((from, to), |(first, end)| (first.min(from), end.max(to))));
-        self.read += number("read")?;
-        self.ruled_out += number("ruled_out")?;
+        self.read = self.read.saturating_add(number("read")?);
+        self.ruled_out = self.ruled_out.saturating_add(number("ruled_out")?);
         self.unreadable.extend(covered.get("unreadable").and_then(Value::as_array).cloned().unwrap_or_default());
         self.next = page.get("next").and_then(Value::as_str).map(str::to_owned);
         self.hits.extend(hits);

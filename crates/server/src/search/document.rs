@@ -222,8 +222,14 @@ impl<'a> Document<'a> {
         }
         let mut operation = None;
         let mut service = None;
-        self.ocsf(&[&["api", "operation"]], &mut |value| operation.replace(value.to_owned()).is_some());
-        self.ocsf(&[&["api", "service", "name"]], &mut |value| service.replace(value.to_owned()).is_some());
+        self.ocsf(&[&["api", "operation"]], &mut |value| {
+            operation = Some(value.to_owned());
+            true
+        });
+        self.ocsf(&[&["api", "service", "name"]], &mut |value| {
+            service = Some(value.to_owned());
+            true
+        });
         // As people write it: iam.CreateUser for CreateUser at iam.amazonaws.com.
         let qualified = service.zip(operation.as_ref()).map(|(service, operation)| {
             let service = service.split('.').next().unwrap_or_default();

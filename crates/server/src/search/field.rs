@@ -4,7 +4,10 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::search::query::escaped;
 
-/// Members on the way to a value. Arrays on the way are passed through.
+/// Names in a path at most: as deep as a record may be.
+pub const PATH_PARTS_MAX: usize = 64;
+
+/// Where a path starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Root {
     Ocsf,
@@ -101,7 +104,9 @@ impl Field {
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = |path: &str| -> Result<Vec<String>, String> {
             let parts: Vec<_> = path.split('.').map(str::to_owned).collect();
-            if parts.iter().any(String::is_empty) {
+            if parts.len() > PATH_PARTS_MAX {
+                Err(format!("a path of more than {PATH_PARTS_MAX} names: no record is that deep"))
+            } else if parts.iter().any(String::is_empty) {
                 Err(format!("{text:?} is no path: a name is missing between its dots"))
             } else {
                 Ok(parts)

@@ -41,7 +41,14 @@ pub fn read(text: &str, now_ms: i64) -> Option<Span> {
     }
     let fraction = text.contains('.');
     if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(lasting(at.as_millisecond(), if fraction { 1 } else { 1_000 }));
+        let clock = text.get(11..).unwrap_or_default().split(['Z', 'z', '+', '-']).next().unwrap_or_default();
+        let length = match clock.bytes().filter(|byte| *byte == b':').count() {
+            _ if fraction => 1,
+            0 => 3_600_000,
+            1 => 60_000,
+            _ => 1_000,
+        };
+        return Some(lasting(at.as_millisecond(), length));
     }
     let at: DateTime = text.parse().ok().filter(|_| text.len() >= 16)?;
     Some(lasting(
@@ -81,6 +88,9 @@ mod tests {
         is("2026-01-31T08:30:01Z", "2026-01-31T08:30:01.000Z", 1_000);
         is("2026-01-31T08:30:01.5Z", "2026-01-31T08:30:01.500Z", 1);
         is("2026-01-31T08:30:01+02:00", "2026-01-31T06:30:01.000Z", 1_000);
+        is("2026-01-31T08:30Z", "2026-01-31T08:30:00.000Z", 60_000);
+        is("2026-01-31T08:30+02:00", "2026-01-31T06:30:00.000Z", 60_000);
+        is("2026-01-31T08:30:01-02:00", "2026-01-31T10:30:01.000Z", 1_000);
         is("7d", "2001-09-02T01:46:40.000Z", 1);
         is("now", "2001-09-09T01:46:40.000Z", 1);
         for text in ["", "d", "7", "7y", "-7d", "2026-02-30", "2026-1-1", "yesterday", "99999999999999999999d"] {

@@ -15,6 +15,8 @@ use crate::search::query::{Bound, Piece, Query, Term, Test, is_keyword, is_word}
 pub const LINE_BYTES_MAX: usize = 8 << 10;
 /// Conditions in one line: each is tried on every event.
 pub const TERMS_MAX: usize = 256;
+/// Characters of a pattern with wildcards: trying one takes up to their number times the value's.
+pub const PATTERN_CHARS_MAX: usize = 256;
 /// Parentheses and negations inside each other.
 pub const DEPTH_MAX: usize = 32;
 
@@ -213,6 +215,9 @@ impl Parser {
             ('?', false) => Piece::One,
             (c, _) => Piece::Char(c),
         };
+        if word.len() > PATTERN_CHARS_MAX {
+            return Err(self.error(start, format!("a pattern of more than {PATTERN_CHARS_MAX} characters: ask for less of it")));
+        }
         Ok(Test::Like(word.into_iter().map(piece).collect()))
     }
 
@@ -349,7 +354,7 @@ fn text_of(word: Word) -> Option<String> {
     plain.then(|| word.into_iter().map(|(c, _)| c).collect()).filter(|text: &String| !is_keyword(text))
 }
 
-/// One of them as itself, more as `join` says; what is of that form inside is taken up.
+/// One of them as itself, more as `join` says.
 fn joined(mut queries: Vec<Query>, join: fn(Vec<Query>) -> Query) -> Query {
     if queries.len() == 1
         && let Some(one) = queries.pop()

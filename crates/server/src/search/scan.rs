@@ -25,8 +25,9 @@ use crate::store::layout;
 use crate::store::read::{ReadError, StoredEntry};
 use crate::store::trail::Trail;
 
-/// Entries read at a time: a few MiB at 1 KB each, and the time between two looks at the clock.
-const STEP: u64 = 512;
+/// Entries read at a time. They are held until they are compared, and each may be 1 MiB: 64 MiB in each
+/// of the few searches that run at once.
+const STEP: u64 = 64;
 /// Ranges reported as unreadable; what is beyond is in the last of them.
 const UNREADABLE_MAX: usize = 100;
 
@@ -276,16 +277,21 @@ impl Scan<'_> {
         self.found.stopped.is_some()
     }
 
-    /// Compares entries; false when there are enough matches.
+    /// Compares entries; false when there are enough matches, or no time is left for more.
     fn look_at(&mut self, entries: Vec<StoredEntry>) -> bool {
         let state = Arc::clone(&self.state);
         let knowing = Knowing { catalog: self.index.catalog(), directory: self.directory, state: &state };
         for entry in entries {
             self.found.read += 1;
-            if !self.matcher.matches(&Document::new(&entry, knowing)) {
+            let matches = self.matcher.matches(&Document::new(&entry, knowing));
+            self.at = if self.order == Order::Newest { entry.index } else { entry.index + 1 };
+            if !matches {
+                // One entry may take long: the clock is looked at after each.
+                if self.is_over() {
+                    return false;
+                }
                 continue;
             }
-            self.at = if self.order == Order::Newest { entry.index } else { entry.index + 1 };
             self.bytes += entry.raw.len();
             self.found.hits.push(entry);
             let full = self.found.hits.len() >= self.budget.hits;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::search::field::PATH_PARTS_MAX;
 
 /// What a line is read as, written out again.
 fn again(line: &str) -> String {
@@ -78,6 +79,10 @@ fn limits_are_held() {
     assert!(parse(&"x".repeat(LINE_BYTES_MAX + 1)).is_err());
     assert!(parse(&"x ".repeat(TERMS_MAX)).is_ok());
     assert!(parse(&"x ".repeat(TERMS_MAX + 1)).is_err());
+    assert!(parse(&format!("{}*", "x".repeat(PATTERN_CHARS_MAX - 1))).is_ok());
+    assert!(parse(&format!("{}*", "x".repeat(PATTERN_CHARS_MAX))).is_err());
+    assert!(parse(&format!("raw{}:x", ".a".repeat(PATH_PARTS_MAX))).is_ok());
+    assert!(parse(&format!("raw{}:x", ".a".repeat(PATH_PARTS_MAX + 1))).is_err());
     assert!(parse(&format!("{}x", "-".repeat(DEPTH_MAX))).is_ok());
     assert!(parse(&format!("{}x", "-".repeat(DEPTH_MAX + 1))).is_err());
     assert!(parse(&format!("{}x", "(".repeat(4_000))).is_err());
