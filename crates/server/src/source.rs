@@ -25,6 +25,7 @@ pub mod inner;
 pub mod kind;
 pub mod lazy_regex;
 pub mod map;
+pub mod mark;
 pub mod names;
 pub mod notice;
 pub mod places;

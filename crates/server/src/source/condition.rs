@@ -31,12 +31,6 @@ impl Condition {
         Ok(Self { alternatives: compiled? })
     }
 
-    /// Whether it always holds.
-    #[must_use]
-    pub fn is_always(&self) -> bool {
-        self.alternatives.is_empty()
-    }
-
     /// Number of tests in its longest alternative: how much it says.
     #[must_use]
     pub fn weight(&self) -> usize {

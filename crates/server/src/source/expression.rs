@@ -8,9 +8,8 @@
 //! template   = text with {expression}; {expression?} may be empty
 //! ```
 
-use memchr::memmem::{Finder, FinderRev};
-
 use crate::source::lazy_regex::LazyRegex;
+use crate::source::mark::Mark;
 
 /// A member's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,37 +100,6 @@ impl Path {
     #[must_use]
     pub fn may_be_captured(&self) -> bool {
         matches!(self.segments.first(), Some(Segment::Member(name)) if name.exact == "p")
-    }
-}
-
-/// A text to look for, with its searcher made beforehand.
-#[derive(Debug, Clone)]
-pub struct Mark {
-    first: Finder<'static>,
-    last: FinderRev<'static>,
-}
-
-impl Mark {
-    /// Looks for `text`.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self { first: Finder::new(text).into_owned(), last: FinderRev::new(text).into_owned() }
-    }
-
-    /// What stands before and after the first one.
-    #[must_use]
-    pub fn split_first<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
-        self.split_at(text, self.first.find(text.as_bytes())?)
-    }
-
-    /// What stands before and after the last one.
-    #[must_use]
-    pub fn split_last<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
-        self.split_at(text, self.last.rfind(text.as_bytes())?)
-    }
-
-    fn split_at<'t>(&self, text: &'t str, at: usize) -> Option<(&'t str, &'t str)> {
-        Some((text.get(..at)?, text.get(at + self.first.needle().len()..)?))
     }
 }
 
