@@ -254,3 +254,20 @@ fn a_sample_is_one_in_sixteen_of_any_source() {
         assert!((800..1_200).contains(&chosen), "{chosen} of 16,000 when each source sends one in {every}");
     }
 }
+
+#[test]
+fn an_event_out_of_the_sample_is_counted_and_read_only_if_its_kind_numbers_its_records() {
+    let world = World::new();
+    let trail = world.trail.view();
+    let facts = evidence::Facts::new("okta-prod", "syslog").to_bytes();
+    let entry = |index: u64| Entry { index, kind: Kind::Event, source: 1, received_ms: START, facts: &facts, raw: br#"{"n":7,"t":1}"# };
+    let unnumbered = Observe::by(Arc::new(crate::source::Catalog::built_in()));
+    assert!(!unnumbered.numbers("okta") && unnumbered.numbers("linux_auth"));
+    let mut states = States::default();
+    states.take(&entry(0), &trail.state, &unnumbered, false, false);
+    let counted = states.get(1).unwrap();
+    assert_eq!((states.position(), counted.timing.lag()), (1, None));
+    // `observe` stands for a kind that numbers its records.
+    states.take(&entry(1), &trail.state, &Observe::new(observe), false, false);
+    assert!(states.get(1).unwrap().timing.lag().is_some());
+}
