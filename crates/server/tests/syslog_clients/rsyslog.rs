@@ -1,12 +1,12 @@
 //! rsyslog, over TCP and TLS, with the server killed and started again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::binary::Place;
-use crate::held::{door_address, held_at_least, held_when, of};
-use crate::shipper::{Shipper, free_port, installed, times_held};
+use crate::held::{held_at_least, held_when, of};
+use crate::shipper::{Shipper, free_port, installed, serve_tls, times_held, tls};
 use crate::{numbered, serve};
 
 /// `None`: it is not installed, and this is not CI.
@@ -95,18 +95,7 @@ fn number_in(event: &str) -> usize {
 fn rsyslog_over_tls_is_known_by_its_certificate_and_nobody_without_one_is_heard() {
     let place = Place::new();
     let port = free_port();
-    let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tls");
-    let config = format!(
-        "[[door]]\nkind = \"syslog-tls\"\naddress = \"127.0.0.1:{port}\"\nsource = \"other\"\n\
-         tls-cert = {:?}\ntls-key = {:?}\nclient-ca = {:?}\n\
-         [[door.pick]]\ncertificate = \"*.corp.example\"\nsource = \"corp\"\n",
-        tls.join("door.crt"),
-        tls.join("door.key"),
-        tls.join("ca.crt")
-    );
-    let config = place.write("settings.toml", config);
-    let running = serve(&place, &["--config", config.to_str().unwrap()]);
-    assert_eq!(door_address(&running, "syslog-tls"), format!("127.0.0.1:{port}"));
+    let running = serve_tls(&place, port);
     let Some(rsyslog) = rsyslog(&place, "rsyslog-tls.conf", port) else { return };
     let lines = numbered(500);
     rsyslog.write(&lines);
@@ -118,7 +107,7 @@ fn rsyslog_over_tls_is_known_by_its_certificate_and_nobody_without_one_is_heard(
     let without = Command::new("sh")
         .args(["-c", "printf '<13>no certificate\\n' | timeout 5 openssl s_client -quiet -connect \"$0\" -CAfile \"$1\" 2>&1"])
         .arg(format!("127.0.0.1:{port}"))
-        .arg(tls.join("ca.crt"))
+        .arg(tls().join("ca.crt"))
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&without.stdout).contains("alert"), "{without:?}");

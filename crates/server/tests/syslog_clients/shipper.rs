@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::binary::Place;
-use crate::held::Held;
+use crate::binary::{Place, Running};
+use crate::held::{Held, door_address};
+use crate::serve;
 
 /// Ended when dropped, by its own process id.
 pub struct Shipper {
@@ -25,10 +26,8 @@ impl Shipper {
         let work = place.beside("shipper");
         std::fs::create_dir_all(&work).unwrap();
         let input = place.write("shipper/input.log", "");
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-        let config = std::fs::read_to_string(tests.join("clients").join(template)).unwrap();
-        let tls = tests.join("golden/tls");
-        let paths = [("@WORK@", &work), ("@INPUT@", &input), ("@TLS@", &tls)];
+        let config = std::fs::read_to_string(tests().join("clients").join(template)).unwrap();
+        let paths = [("@WORK@", &work), ("@INPUT@", &input), ("@TLS@", &tls())];
         let config = paths.iter().fold(config, |config, (name, path)| config.replace(name, path.to_str().unwrap()));
         let config = names.iter().fold(config, |config, (name, value)| config.replace(name, value));
         let config = place.write("shipper/shipper.conf", config);
@@ -63,6 +62,32 @@ pub fn installed(paths: &[PathBuf], how: &str) -> Option<PathBuf> {
         eprintln!("nothing is tested: {how}");
     }
     found
+}
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// Certificates and keys of the tests.
+pub fn tls() -> PathBuf {
+    tests().join("golden/tls")
+}
+
+/// A server with a syslog door over TLS on that port: who shows a certificate of `corp.example` is `corp`.
+pub fn serve_tls(place: &Place, port: u16) -> Running {
+    let tls = tls();
+    let config = format!(
+        "[[door]]\nkind = \"syslog-tls\"\naddress = \"127.0.0.1:{port}\"\nsource = \"other\"\n\
+         tls-cert = {:?}\ntls-key = {:?}\nclient-ca = {:?}\n\
+         [[door.pick]]\ncertificate = \"*.corp.example\"\nsource = \"corp\"\n",
+        tls.join("door.crt"),
+        tls.join("door.key"),
+        tls.join("ca.crt")
+    );
+    let config = place.write("settings.toml", config);
+    let running = serve(place, &["--config", config.to_str().unwrap()]);
+    assert_eq!(door_address(&running, "syslog-tls"), format!("127.0.0.1:{port}"));
+    running
 }
 
 pub fn free_port() -> u16 {

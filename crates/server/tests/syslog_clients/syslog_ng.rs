@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::binary::Place;
-use crate::held::{door_address, held_when, of};
-use crate::shipper::{Shipper, free_port, installed, times_held};
-use crate::{numbered, serve};
+use crate::held::{held_when, of};
+use crate::numbered;
+use crate::shipper::{Shipper, free_port, installed, serve_tls, times_held};
 
 /// Where it was unpacked or installed; `None`: it is not there, and this is not CI.
 fn program() -> Option<PathBuf> {
@@ -33,18 +33,7 @@ fn syslog_ng_is_known_by_its_certificate_over_tls_and_by_its_key_over_http() {
     let Some(program) = program() else { return };
     let place = Place::new();
     let port = free_port();
-    let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tls");
-    let config = format!(
-        "[[door]]\nkind = \"syslog-tls\"\naddress = \"127.0.0.1:{port}\"\nsource = \"other\"\n\
-         tls-cert = {:?}\ntls-key = {:?}\nclient-ca = {:?}\n\
-         [[door.pick]]\ncertificate = \"*.corp.example\"\nsource = \"corp\"\n",
-        tls.join("door.crt"),
-        tls.join("door.key"),
-        tls.join("ca.crt")
-    );
-    let config = place.write("settings.toml", config);
-    let running = serve(&place, &["--config", config.to_str().unwrap()]);
-    assert_eq!(door_address(&running, "syslog-tls"), format!("127.0.0.1:{port}"));
+    let running = serve_tls(&place, port);
     let names = [("@PORT@", port.to_string()), ("@URL@", running.url.clone()), ("@KEY@", place.admin_key.clone())];
     let names = names.each_ref().map(|(name, value)| (*name, value.as_str()));
     let shipper = Shipper::start(&place, "syslog-ng.conf", &names, |work, config| command(&program, work, config));
