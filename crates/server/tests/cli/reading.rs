@@ -56,18 +56,26 @@ fn a_search_is_a_table_json_or_csv_and_says_what_it_covers_from_a_server_and_fro
     assert!(csv.out.starts_with("index,time,received_at,source,kind,actor,") && csv.err.contains("raise --limit"), "{csv:?}");
     let wrong = running.run(["search", "source:app wher:x"]).refused("column 12: there is no field \"wher\"");
     assert!(wrong.err.ends_with("\n             ^\n"), "{wrong:?}");
+    let page = |cursor: &str| -> serde_json::Value {
+        let path = format!("{}/v1/search?q=source:app&limit=1{cursor}", running.url);
+        let answer = ureq::get(path).header("Authorization", format!("Bearer {}", running.key)).call().unwrap();
+        serde_json::from_str(&answer.into_body().read_to_string().unwrap()).unwrap()
+    };
+    let first = page("");
+    let second = page(&format!("&cursor={}", first["next"].as_str().unwrap()));
+    assert_ne!(first["events"][0]["index"], second["events"][0]["index"]);
     running.stop();
     let data = place.data();
     let stopped = crate::binary::run(crate::binary::indelible().args(["search", "here", "--json", "--data"]).arg(&data)).ok().json();
     assert_eq!(stopped["events"][0]["source"]["name"], "app");
-    // What was asked stands in the log, of the server and of this one.
+    // What was asked stands in the log, of the server and of this one: each page, since a cursor can be made up.
     let asked =
         crate::binary::run(crate::binary::indelible().args(["search", "entry:record action:search", "--json", "--data"]).arg(&data));
     let asked = asked.ok().json();
     let by: Vec<_> = asked["events"].as_array().unwrap().iter().map(|event| event["raw"]["by"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(by.len(), 4, "{asked}");
+    assert_eq!(by.len(), 6, "{asked}");
     assert!(by[0] == "local" && by[1..].iter().all(|by| by.starts_with("k_")), "{by:?}");
-    assert_eq!(asked["events"][3]["raw"]["query"], "here");
+    assert_eq!(asked["events"][5]["raw"]["query"], "here");
 }
 
 #[test]
