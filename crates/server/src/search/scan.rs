@@ -11,14 +11,16 @@ use std::time::{Duration, Instant};
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
+use evidence::leaf::Leaf;
 use tlog::Hash;
 
-use crate::log::core::{payload_file_of, stands_in_files_to};
+use crate::log::core::stands_in_files_to;
 use crate::search::Index;
 use crate::search::cursor::{Cursor, InvalidCursor, Order};
 use crate::search::document::{Document, Knowing};
 use crate::search::matcher::Matcher;
 use crate::search::query::Query;
+use crate::search::rows::Rows;
 use crate::source::Catalog;
 use crate::source::directory::Directory;
 use crate::store::layout;
@@ -28,6 +30,8 @@ use crate::store::trail::Trail;
 /// Entries read at a time. They are held until they are compared, and each may be 1 MiB: 64 MiB in each
 /// of the few searches that run at once.
 const STEP: u64 = 64;
+/// Entries of a step that are read one by one rather than all of it.
+const FEW: usize = 8;
 /// Ranges reported as unreadable; what is beyond is in the last of them.
 const UNREADABLE_MAX: usize = 100;
 
@@ -130,13 +134,19 @@ pub enum SearchError {
     Read(#[from] ReadError),
 }
 
-/// What is known of a payload file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    MayMatch,
-    RuledOut,
+/// A payload file that covers a stretch, and what is known of it.
+struct Part {
+    file: PayloadFile,
+    /// The entries that may match; all, while nothing is known.
+    rows: Option<Arc<Rows>>,
     /// Not there, or not as long as recorded.
-    Gone,
+    gone: bool,
+}
+
+impl Part {
+    fn may_match(&self, index: u64) -> bool {
+        self.rows.as_ref().is_none_or(|rows| rows.contains(index))
+    }
 }
 
 /// A stretch of the log that the same payload files cover; none of what is not in files yet.
@@ -171,7 +181,7 @@ pub fn search(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) ->
         budget: ask.budget,
         began: Instant::now(),
         state: Arc::clone(&view.state),
-        verdicts: HashMap::new(),
+        known: HashMap::new(),
         at: start.at,
         bytes: 0,
         found: Found {
@@ -191,6 +201,8 @@ pub fn search(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) ->
     let range = if ask.order == Order::Newest { scan.at..start.at } else { start.at..scan.at };
     let ends = if ask.order == Order::Newest { scan.at == 0 } else { scan.at == start.size };
     found.range = range;
+    let unread: u64 = found.unreadable.iter().map(|gap| gap.end - gap.first).sum();
+    found.ruled_out = (found.range.end - found.range.start).saturating_sub(found.read).saturating_sub(unread);
     found.next = (!ends).then_some(Cursor { at: scan.at, ..start });
     if ends {
         found.stopped = None;
@@ -207,8 +219,8 @@ struct Scan<'a> {
     budget: Budget,
     began: Instant,
     state: Arc<TrailState>,
-    /// What is known of a file, by name.
-    verdicts: HashMap<String, Verdict>,
+    /// What may match in a file that covers several stretches, by its name.
+    known: HashMap<String, Option<Arc<Rows>>>,
     /// As in [`Cursor`].
     at: u64,
     bytes: usize,
@@ -222,49 +234,87 @@ impl Scan<'_> {
             stretches.reverse();
         }
         for stretch in stretches {
-            let files = stretch.files.map(|files| self.candidates(files));
-            if let Some((may, covered)) = &files
-                && may.is_empty()
-                && *covered
-            {
-                self.found.ruled_out += stretch.range.end - stretch.range.start;
-                self.at = if self.order == Order::Newest { stretch.range.start } else { stretch.range.end };
-            } else if !self.stretch(stretch.range, files.map(|(may, _)| may).as_deref()) {
-                return;
-            }
-            if self.is_over() {
+            let goes_on = match stretch.files {
+                Some(files) => {
+                    let parts: Vec<_> = files.into_iter().map(|file| self.part(file)).collect();
+                    self.in_files(&stretch.range, &parts)
+                }
+                None => self.in_tail(&stretch.range),
+            };
+            if !goes_on || self.is_over() {
                 return;
             }
         }
     }
 
-    /// Steps through a stretch; false when the search is over.
-    fn stretch(&mut self, range: Range<u64>, files: Option<&[PayloadFile]>) -> bool {
-        let (mut from, mut to) = (range.start, range.end);
-        while from < to {
-            let step = match self.order {
-                Order::Newest => to.saturating_sub(STEP).max(from)..to,
-                Order::Oldest => from..(from + STEP).min(to),
+    /// What is left of a range when everything up to `self.at` is done.
+    fn left(&self, range: &Range<u64>) -> Range<u64> {
+        match self.order {
+            Order::Newest => range.start..range.end.min(self.at),
+            Order::Oldest => range.start.max(self.at)..range.end,
+        }
+    }
+
+    /// The next entries to look at, from the end where the order begins.
+    fn step(&self, left: &Range<u64>) -> Range<u64> {
+        match self.order {
+            Order::Newest => left.end.saturating_sub(STEP).max(left.start)..left.end,
+            Order::Oldest => left.start..(left.start + STEP).min(left.end),
+        }
+    }
+
+    /// Everything of this range is done.
+    fn pass(&mut self, range: &Range<u64>) {
+        self.at = if self.order == Order::Newest { range.start } else { range.end };
+    }
+
+    /// Goes through a stretch in payload files, from candidate to candidate; false when the search is over.
+    fn in_files(&mut self, range: &Range<u64>, parts: &[Part]) -> bool {
+        loop {
+            let left = self.left(range);
+            let next = match self.order {
+                Order::Newest => parts.iter().filter_map(|part| part.rows.as_ref().map_or(left.end.checked_sub(1), |rows| rows.previous(left.end))).max(),
+                Order::Oldest => parts.iter().filter_map(|part| part.rows.as_ref().map_or(Some(left.start), |rows| rows.next(left.start))).min(),
             };
-            let mut entries = match files {
-                Some(files) => self.in_files_of(&step, files),
-                None => self.in_tail(&step),
+            // A range that no file covers is looked at, and reported.
+            let next = if parts.is_empty() { Some(left.start) } else { next };
+            let Some(next) = next.filter(|next| left.contains(next)) else {
+                self.pass(range);
+                return true;
             };
-            if self.order == Order::Newest {
-                entries.reverse();
-                to = step.start;
-            } else {
-                from = step.end;
-            }
+            let due = match self.order {
+                _ if parts.is_empty() => left,
+                Order::Newest => self.step(&(left.start..next + 1)),
+                Order::Oldest => self.step(&(next..left.end)),
+            };
+            let entries = self.read(&due, parts);
             if !self.look_at(entries) {
                 return false;
             }
-            self.at = if self.order == Order::Newest { step.start } else { step.end };
+            self.pass(&due);
             if self.is_over() {
                 return false;
             }
         }
-        true
+    }
+
+    /// Goes through entries that may not stand in files yet; false when the search is over.
+    fn in_tail(&mut self, range: &Range<u64>) -> bool {
+        loop {
+            let left = self.left(range);
+            if left.is_empty() {
+                return true;
+            }
+            let due = self.step(&left);
+            let entries = self.read_tail(&due);
+            if !self.look_at(entries) {
+                return false;
+            }
+            self.pass(&due);
+            if self.is_over() {
+                return false;
+            }
+        }
     }
 
     fn is_over(&mut self) -> bool {
@@ -277,8 +327,12 @@ impl Scan<'_> {
         self.found.stopped.is_some()
     }
 
-    /// Compares entries; false when there are enough matches, or no time is left for more.
-    fn look_at(&mut self, entries: Vec<StoredEntry>) -> bool {
+    /// Compares entries, given in ascending order; false when there are enough matches, or no time is left
+    /// for more.
+    fn look_at(&mut self, mut entries: Vec<StoredEntry>) -> bool {
+        if self.order == Order::Newest {
+            entries.reverse();
+        }
         let state = Arc::clone(&self.state);
         let knowing = Knowing { catalog: self.index.catalog(), directory: self.directory, state: &state };
         for entry in entries {
@@ -303,33 +357,20 @@ impl Scan<'_> {
         true
     }
 
-    /// Files that have to be read, and whether there are any at all. One that is not as recorded has to be:
-    /// then it is reported.
-    fn candidates(&mut self, files: Vec<PayloadFile>) -> (Vec<PayloadFile>, bool) {
-        let covered = !files.is_empty();
-        let may = files.into_iter().filter(|file| self.verdict(file) != Verdict::RuledOut);
-        (may.collect(), covered)
-    }
-
-    fn verdict(&mut self, file: &PayloadFile) -> Verdict {
+    /// What is known of a file. One that is not as recorded has to be read: then it is reported.
+    fn part(&mut self, file: PayloadFile) -> Part {
         let name = file.name();
-        if let Some(known) = self.verdicts.get(&name) {
-            return *known;
-        }
-        let verdict = if self.trail.media().open_read(&name).and_then(|open| open.len()).ok() != Some(file.bytes) {
-            Verdict::Gone
-        } else if self.index.may_match(file, &self.matcher, self.directory, &self.state) {
-            Verdict::MayMatch
-        } else {
-            Verdict::RuledOut
-        };
-        self.verdicts.insert(name, verdict);
-        verdict
+        let gone = self.trail.media().open_read(&name).and_then(|open| open.len()).ok() != Some(file.bytes);
+        let known = self.known.entry(name).or_insert_with(|| {
+            let narrowed = self.index.narrow(&file, &self.matcher, self.directory, &self.state);
+            narrowed.map(|narrowed| Arc::new(narrowed.rows))
+        });
+        let rows = if gone { None } else { known.clone() };
+        Part { file, rows, gone }
     }
 
-    /// Entries of a step that stand in these files. Every entry must stand in one, unless its file was
-    /// ruled out.
-    fn in_files_of(&mut self, step: &Range<u64>, files: &[PayloadFile]) -> Vec<StoredEntry> {
+    /// The entries of a step that may match. Each of them must stand in its file.
+    fn read(&mut self, step: &Range<u64>, parts: &[Part]) -> Vec<StoredEntry> {
         let leaves = match self.trail.reader().leaves(step.clone()) {
             Ok(leaves) => leaves,
             Err(why) => {
@@ -338,18 +379,11 @@ impl Scan<'_> {
             }
         };
         let (mut entries, mut failed) = (Vec::new(), BTreeSet::new());
-        for file in files {
-            let read = match self.verdict(file) {
-                // A reader may hold it open still: then it would be read as if nothing had happened.
-                Verdict::Gone => {
-                    Err(ReadError::Damaged { path: file.name(), why: "it is gone, or of another length than recorded".into() })
-                }
-                _ => self.trail.reader().file_entries(file, step.start, &leaves),
-            };
-            match read {
+        for part in parts {
+            match self.read_part(step, part, &leaves) {
                 Ok(found) => entries.extend(found),
                 Err(why) => {
-                    failed.insert(file.class);
+                    failed.insert(part.file.class);
                     self.unreadable(step.clone(), &why);
                 }
             }
@@ -360,17 +394,33 @@ impl Scan<'_> {
             if there.next_if_eq(&index).is_some() || failed.contains(&leaf.class) {
                 continue;
             }
-            let file = payload_file_of(&self.state, index, leaf.class);
-            if file.is_none_or(|file| files.contains(file)) {
-                let path = file.map_or_else(|| layout::PAYLOAD.to_owned(), PayloadFile::name);
+            let part = parts.iter().find(|part| part.file.class == leaf.class);
+            if part.is_none_or(|part| part.may_match(index)) {
+                let path = part.map_or_else(|| layout::PAYLOAD.to_owned(), |part| part.file.name());
                 self.unreadable(index..index + 1, &ReadError::Damaged { path, why: format!("entry {index} is not in it") });
             }
         }
         entries
     }
 
+    fn read_part(&self, step: &Range<u64>, part: &Part, leaves: &[Leaf]) -> Result<Vec<StoredEntry>, ReadError> {
+        // A reader may hold it open still: then it would be read as if nothing had happened.
+        if part.gone {
+            return Err(ReadError::Damaged { path: part.file.name(), why: "it is gone, or of another length than recorded".into() });
+        }
+        let reader = self.trail.reader();
+        let due: Vec<_> = step.clone().zip(leaves).filter(|(index, leaf)| leaf.class == part.file.class && part.may_match(*index)).collect();
+        if due.len() <= FEW {
+            let found = due.iter().map(|(index, leaf)| reader.file_entry(&part.file, *index, leaf));
+            return found.filter_map(Result::transpose).collect();
+        }
+        let mut entries = reader.file_entries(&part.file, step.start, leaves)?;
+        entries.retain(|entry| part.may_match(entry.index));
+        Ok(entries)
+    }
+
     /// Entries of a step that may not stand in files yet.
-    fn in_tail(&mut self, step: &Range<u64>) -> Vec<StoredEntry> {
+    fn read_tail(&mut self, step: &Range<u64>) -> Vec<StoredEntry> {
         let reader = self.trail.reader();
         let count = (step.end - step.start) as usize;
         if let Ok(entries) = reader.entries(step.start, count) {
