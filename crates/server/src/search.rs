@@ -8,7 +8,9 @@
 //! INVARIANT: an answer is what comparing every entry with the line would give. What is derived only
 //! rules entries out, and each match is confirmed on the payload.
 
+pub mod ask;
 pub mod compare;
+pub mod counts;
 pub mod cursor;
 pub mod document;
 pub mod field;
@@ -19,7 +21,7 @@ mod narrow;
 pub mod parse;
 pub mod query;
 pub mod rows;
-pub mod scan;
+mod scan;
 pub mod sidecar;
 pub mod term_index;
 
@@ -39,11 +41,12 @@ use crate::source::directory::Directory;
 use crate::store::read::ReadError;
 use crate::store::trail::Trail;
 
+pub use ask::{Ask, Budget, Found, SearchError, Stopped, Unreadable, naive, search};
+pub use counts::{CountAsk, Counts, count};
 pub use cursor::{Cursor, InvalidCursor, Order};
 pub use indexer::Indexer;
 pub use parse::{QueryError, parse};
 pub use query::Query;
-pub use scan::{Ask, Budget, Found, SearchError, Stopped, Unreadable, naive, search};
 
 /// Below the directory of what is derived: filters of texts, and indexes of fields.
 const SIDECARS: &str = "search";

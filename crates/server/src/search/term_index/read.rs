@@ -1,6 +1,5 @@
 //! Asks the index of a payload file.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -68,7 +67,9 @@ impl TermIndex {
         }
         let about: About = serde_json::from_slice(&fs::read(about).ok()?).ok()?;
         let fits = about.version == VERSION && about.file == tlog::canonical::hex(&of.sha256) && about.maps == maps;
-        let whole = |(name, sum): (&String, &u32)| !name.contains('/') && fs::read(path.join(name)).is_ok_and(|bytes| crc32c::crc32c(&bytes) == *sum);
+        let whole = |(name, sum): (&String, &u32)| {
+            !name.contains('/') && fs::read(path.join(name)).is_ok_and(|bytes| crc32c::crc32c(&bytes) == *sum)
+        };
         if !fits || !about.sums.iter().all(whole) {
             return None;
         }
@@ -219,6 +220,9 @@ impl TermIndex {
     /// The index is damaged.
     pub fn counted(&self, rows: &Rows) -> io::Result<Counted<'_>> {
         let documents = contained(|| {
+            if rows.len() == u64::from(self.reader.max_doc()) {
+                return Ok((0..self.reader.max_doc()).collect());
+            }
             let is_in = |document: &u32| self.index.first(*document).is_some_and(|index| rows.contains(index));
             Ok((0..self.reader.max_doc()).filter(is_in).collect())
         })?;
@@ -227,11 +231,11 @@ impl TermIndex {
 }
 
 impl Counted<'_> {
-    /// Adds how often each first value of a field stands in them. An entry without one counts nowhere.
+    /// Gives each first value of a field, and how often it stands in them. An entry without one counts nowhere.
     ///
     /// # Errors
     /// The index is damaged.
-    pub fn values(&self, name: Name, counts: &mut HashMap<String, u64>) -> io::Result<()> {
+    pub fn values(&self, name: Name, add: &mut dyn FnMut(&str, u64)) -> io::Result<()> {
         contained(|| {
             let Some(column) = self.index.reader.fast_fields().str(&first_of(name))? else { return Ok(()) };
             let mut by_ordinal = vec![0_u64; column.dictionary().num_terms()];
@@ -249,42 +253,58 @@ impl Counted<'_> {
             let mut terms = column.dictionary().stream()?;
             while terms.advance() {
                 let count = by_ordinal.get(terms.term_ord() as usize).copied().unwrap_or(0);
-                if count == 0 {
-                    continue;
-                }
-                let value = String::from_utf8_lossy(terms.key());
-                match counts.get_mut(value.as_ref()) {
-                    Some(known) => *known += count,
-                    None => drop(counts.insert(value.into_owned(), count)),
+                if count > 0 {
+                    add(&String::from_utf8_lossy(terms.key()), count);
                 }
             }
             Ok(())
         })
     }
 
-    /// Adds how many happened in each interval of `interval_ms`, by the number of the interval since 1970.
+    /// Gives each source's number, and how many of them are of it.
     ///
     /// # Errors
     /// The index is damaged.
-    pub fn times(&self, interval_ms: i64, counts: &mut HashMap<i64, u64>) -> io::Result<()> {
+    pub fn sources(&self, add: &mut dyn FnMut(u64, u64)) -> io::Result<()> {
+        self.runs(&self.index.source, |number| number, add)
+    }
+
+    /// Gives the numbers of intervals of `interval_ms` since 1970 and how many of them happened there; the
+    /// same interval may come several times.
+    ///
+    /// # Errors
+    /// The index is damaged.
+    pub fn times(&self, interval_ms: i64, add: &mut dyn FnMut(i64, u64)) -> io::Result<()> {
+        self.runs(&self.index.time, |ms: i64| ms.div_euclid(interval_ms), add)
+    }
+
+    /// Gives what a column's numbers are made to, each with the length of its run: neighbours are mostly the
+    /// same.
+    fn runs<T, K>(&self, column: &Column<T>, made: impl Fn(T) -> K, add: &mut dyn FnMut(K, u64)) -> io::Result<()>
+    where
+        T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static,
+        K: PartialEq,
+    {
         contained(|| {
-            let mut last: Option<(i64, u64)> = None;
-            for document in &self.documents {
-                let Some(ms) = self.index.time.first(*document) else { continue };
-                let interval = ms.div_euclid(interval_ms);
-                // Neighbours mostly fall into the same interval.
-                last = match last {
-                    Some((same, count)) if same == interval => Some((same, count + 1)),
-                    before => {
-                        if let Some((other, count)) = before {
-                            *counts.entry(other).or_default() += count;
+            let mut run: Option<(K, u64)> = None;
+            let mut values = vec![None; BLOCK];
+            for block in self.documents.chunks(BLOCK) {
+                let Some(values) = values.get_mut(..block.len()) else { continue };
+                values.fill(None);
+                column.first_vals(block, values);
+                for key in values.iter().flatten().map(|value| made(*value)) {
+                    match &mut run {
+                        Some((same, count)) if *same == key => *count += 1,
+                        other => {
+                            if let Some((before, count)) = other.replace((key, 1)) {
+                                add(before, count);
+                            }
                         }
-                        Some((interval, 1))
                     }
-                };
+                }
             }
-            if let Some((other, count)) = last {
-                *counts.entry(other).or_default() += count;
+            if let Some((last, count)) = run {
+                add(last, count);
             }
             Ok(())
         })
