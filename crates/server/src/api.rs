@@ -58,11 +58,12 @@ mod trail;
 mod tree;
 
 pub use connections::check_connection;
+pub use counts::Wanted as CountsWanted;
 pub use dispatch::router;
 pub use instant::{format_rfc3339, parse_rfc3339};
 pub use limits::ApiLimits;
 pub use proofs::{event_file, receipt};
 pub use route::{Endpoint, Needs, ROUTES, Route};
-pub use search::page;
+pub use search::{counted_page, page};
 pub use serve::{serve, tls_acceptor};
 pub use state::ApiState;

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod backup;
 mod connection;
+mod count;
 mod data_dir;
 mod demo;
 mod failure;
@@ -56,6 +57,7 @@ enum Command {
     Identity(identity::Identity),
     Sources(sources::Sources),
     Search(search::Search),
+    Count(count::Count),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -87,6 +89,7 @@ impl Command {
             Self::Identity(command) => command.run(out),
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
+            Self::Count(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),
