@@ -285,7 +285,7 @@ impl Reader {
     pub fn file_entry(&self, file: &PayloadRef, index: u64, leaf: &Leaf) -> Result<Option<StoredEntry>, ReadError> {
         let name = file.name();
         let row = self.payload_file(&name)?.row(index).map_err(|why| damaged(&name, why))?;
-        row.map(|row| entry_of(row, leaf.clone(), &name)).transpose()
+        row.map(|row| entry_of(row, *leaf, &name)).transpose()
     }
 
     /// Visits all entries of a payload file in order, until `visit` says that it is enough.

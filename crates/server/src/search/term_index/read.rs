@@ -239,7 +239,7 @@ impl Counted<'_> {
         contained(|| {
             let Some(column) = self.index.reader.fast_fields().str(&first_of(name))? else { return Ok(()) };
             let mut by_ordinal = vec![0_u64; column.dictionary().num_terms()];
-            let mut values = vec![None; BLOCK];
+            let mut values = [None; BLOCK];
             for block in self.documents.chunks(BLOCK) {
                 let Some(values) = values.get_mut(..block.len()) else { continue };
                 values.fill(None);
@@ -287,7 +287,7 @@ impl Counted<'_> {
     {
         contained(|| {
             let mut run: Option<(K, u64)> = None;
-            let mut values = vec![None; BLOCK];
+            let mut values = [None; BLOCK];
             for block in self.documents.chunks(BLOCK) {
                 let Some(values) = values.get_mut(..block.len()) else { continue };
                 values.fill(None);
