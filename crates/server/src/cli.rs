@@ -32,6 +32,7 @@ mod serve;
 mod server;
 mod source;
 mod sources;
+mod synth;
 mod tail;
 mod trail_copy;
 mod verify;
@@ -66,6 +67,7 @@ enum Command {
     Restore(restore::Restore),
     Source(source::Source),
     Ocsf(ocsf::Ocsf),
+    Synth(synth::Make),
 }
 
 /// Did what was checked hold?
@@ -97,6 +99,7 @@ impl Command {
             Self::Restore(command) => command.run(out),
             Self::Source(command) => command.run(out),
             Self::Ocsf(command) => command.run(out),
+            Self::Synth(command) => command.run(out),
         }
     }
 }
