@@ -33,6 +33,7 @@ mod serve;
 mod server;
 mod source;
 mod sources;
+mod synth;
 mod tail;
 mod trail_copy;
 mod verify;
@@ -68,6 +69,7 @@ enum Command {
     Restore(restore::Restore),
     Source(source::Source),
     Ocsf(ocsf::Ocsf),
+    Synth(synth::Make),
 }
 
 /// Did what was checked hold?
@@ -100,6 +102,7 @@ impl Command {
             Self::Restore(command) => command.run(out),
             Self::Source(command) => command.run(out),
             Self::Ocsf(command) => command.run(out),
+            Self::Synth(command) => command.run(out),
         }
     }
 }
