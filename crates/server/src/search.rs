@@ -242,7 +242,7 @@ impl Index {
     ) -> Option<T> {
         let known = self.known(file, state)?;
         let derived = Derived::new(file, &known.sidecar, &known.terms, directory, state);
-        match derived.and_then(|derived| question(&derived, &known.terms)) {
+        match question(&derived, &known.terms) {
             Ok(answer) => Some(answer),
             Err(why) => {
                 tracing::warn!(%why, file = file.name(), "what search derived of a payload file is damaged; it is made again");

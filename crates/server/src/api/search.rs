@@ -11,14 +11,14 @@ use crate::access::Credential;
 use crate::api::answer::json;
 use crate::api::counts::{Counting, CountsJson, Wanted, counts};
 use crate::api::dispatch::Asked;
-use crate::api::entry_json::{EntryJson, Knowing};
+use crate::api::entry_json::EntryJson;
 use crate::api::error::ApiError;
 use crate::api::instant::format_rfc3339;
 use crate::api::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, SEARCH_ENTRIES_MAX, SEARCH_TIME};
 use crate::api::query::query;
 use crate::api::state::Api;
 use crate::log::records;
-use crate::search::document::{self, Document};
+use crate::search::document::{Document, Knowing};
 use crate::search::field::Name;
 use crate::search::{Ask, Budget, Found, Index, Order, QueryError, SearchError, parse, search};
 use crate::source::directory::Directory;
@@ -181,11 +181,10 @@ pub fn counted_page(of: (&Trail, &Index, &Directory), ask: &Ask, wanted: &Wanted
 pub fn page(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> Result<Page, SearchError> {
     let found = search(trail, index, directory, ask)?;
     let view = trail.view();
-    let meaning = Knowing { catalog: index.catalog(), directory };
-    let knowing = document::Knowing { catalog: index.catalog(), directory, state: &view.state };
-    let hit = |entry: &StoredEntry| Hit {
-        summary: Summary::of(&Document::new(entry, knowing)),
-        entry: EntryJson::new(entry, &view.state).meaning(Some(meaning), entry, &view.state),
+    let knowing = Knowing { catalog: index.catalog(), directory, state: &view.state };
+    let hit = |entry: &StoredEntry| {
+        let document = Document::new(entry, knowing);
+        Hit { summary: Summary::of(&document), entry: EntryJson::new(entry, &view.state).meaning_of(&document) }
     };
     let Found { hits, size, root, range, read, ruled_out, unreadable, stopped, next } = found;
     let unreadable: Vec<_> =

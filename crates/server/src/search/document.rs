@@ -9,6 +9,7 @@ use evidence::fold::TrailState;
 use evidence::leaf::Kind;
 
 use crate::intake::tape::{Node, NodeKind, Tape, unescape};
+use crate::search::compare::Ready;
 use crate::search::field::{Field, Name};
 use crate::source::directory::Directory;
 use crate::source::{Catalog, Mapped, Scratch};
@@ -214,6 +215,18 @@ impl<'a> Document<'a> {
         })
     }
 
+    /// What the source's map makes of it; nothing of what is no event.
+    #[must_use]
+    pub fn mapped(&self) -> &Mapped {
+        &self.meaning().mapped
+    }
+
+    /// Who resolves names.
+    #[must_use]
+    pub fn directory(&self) -> &'a Directory {
+        self.knowing.directory
+    }
+
     /// When it was received, ms.
     #[must_use]
     pub fn received_ms(&self) -> i64 {
@@ -231,6 +244,17 @@ impl<'a> Document<'a> {
         match self.json() {
             Some(json) => json.all(see),
             None => see(&String::from_utf8_lossy(self.bytes())),
+        }
+    }
+
+    /// Whether free text that passes may stand in the record; its bytes settle most, without being parsed.
+    #[must_use]
+    pub fn may_say(&self, ready: &Ready) -> bool {
+        let bytes = self.bytes();
+        // Other letters may be lower case of these, and what is escaped is spelled in another way.
+        match ready {
+            Ready::Is(literal) if bytes.is_ascii() && !bytes.contains(&b'\\') => literal.words.iter().all(|word| holds(bytes, word)),
+            _ => true,
         }
     }
 
@@ -324,6 +348,13 @@ impl<'a> Document<'a> {
         });
         first
     }
+}
+
+/// Whether bytes hold a word, which is in lower case, in any case.
+fn holds(bytes: &[u8], word: &str) -> bool {
+    let Some(first) = word.bytes().next() else { return true };
+    let stands_at = |at: usize| bytes.get(at..at + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()));
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), bytes).any(stands_at)
 }
 
 const ACTOR: &[&[&str]] =

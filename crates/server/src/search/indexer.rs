@@ -12,7 +12,7 @@ use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 use tracing::{debug, warn};
 
-use crate::search::recheck::{SAMPLE_EVERY, Sampler};
+use crate::search::recheck::{AGAIN, SAMPLE_EVERY, Sampler};
 use crate::search::{INDEXES, Index, IndexError, SIDECARS};
 use crate::store::trail::Trail;
 
@@ -132,6 +132,7 @@ fn make_one(trail: &Trail, index: &Index, state: &TrailState, file: &PayloadFile
 
 /// Removes what was derived of payload files that are no more, and what was half written.
 fn remove_orphans(trail: &Trail, index: &Index, dir: &Path) {
+    let _ = std::fs::remove_dir_all(dir.join(AGAIN));
     let state = Arc::clone(&trail.view().state);
     let wanted: HashSet<_> =
         state.payload_files.values().filter_map(|file| index.paths(file)).flat_map(|(sidecar, terms)| [sidecar, terms]).collect();
