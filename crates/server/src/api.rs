@@ -53,6 +53,7 @@ mod serve;
 mod sources;
 mod ssf;
 mod state;
+mod tail;
 mod trail;
 mod tree;
 

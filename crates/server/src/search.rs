@@ -12,6 +12,7 @@ pub mod compare;
 pub mod cursor;
 pub mod document;
 pub mod field;
+pub mod follow;
 mod indexer;
 pub mod instant;
 pub mod matcher;
@@ -37,6 +38,7 @@ use crate::store::read::ReadError;
 use crate::store::trail::Trail;
 
 pub use cursor::{Cursor, InvalidCursor, Order};
+pub use follow::Following;
 pub use indexer::Indexer;
 pub use parse::{QueryError, parse};
 pub use query::Query;

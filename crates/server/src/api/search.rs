@@ -18,7 +18,7 @@ use crate::api::state::Api;
 use crate::log::records;
 use crate::search::document::{self, Document};
 use crate::search::field::Name;
-use crate::search::{Ask, Budget, Found, Index, Order, QueryError, SearchError, parse, search};
+use crate::search::{Ask, Budget, Found, Index, Order, QueryError, SearchError, Unreadable, parse, search};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
@@ -80,14 +80,15 @@ struct Covered {
 }
 
 #[derive(Serialize)]
-struct UnreadableJson {
+pub(super) struct UnreadableJson {
     first: u64,
     last: u64,
     why: String,
 }
 
+/// One match, as every answer about matches shows it.
 #[derive(Serialize)]
-struct Hit {
+pub(super) struct Hit {
     #[serde(flatten)]
     entry: EntryJson,
     summary: Summary,
@@ -143,24 +144,34 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
 pub fn page(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> Result<Page, SearchError> {
     let found = search(trail, index, directory, ask)?;
     let view = trail.view();
-    let meaning = Knowing { catalog: index.catalog(), directory };
     let knowing = document::Knowing { catalog: index.catalog(), directory, state: &view.state };
-    let hit = |entry: &StoredEntry| Hit {
-        summary: Summary::of(&Document::new(entry, knowing)),
-        entry: EntryJson::new(entry, &view.state).meaning(Some(meaning), entry, &view.state),
-    };
     let Found { hits, size, root, range, read, ruled_out, unreadable, stopped, next } = found;
-    let unreadable: Vec<_> =
-        unreadable.into_iter().map(|gap| UnreadableJson { first: gap.first, last: gap.end.saturating_sub(1), why: gap.why }).collect();
+    let unreadable: Vec<_> = unreadable.iter().map(UnreadableJson::from).collect();
     Ok(Page {
         query: ask.query.to_string(),
-        events: hits.iter().map(hit).collect(),
+        events: hits.iter().map(|entry| Hit::new(entry, knowing)).collect(),
         tree: TreeJson { size, root: root.to_string() },
         covered: Covered { from: range.start, to: range.end, read, ruled_out, complete: unreadable.is_empty(), unreadable },
         stopped: stopped.map(crate::search::Stopped::word),
         next: next.map(|cursor| cursor.to_string()),
         checkpoint: view.note.to_string(),
     })
+}
+
+impl From<&Unreadable> for UnreadableJson {
+    fn from(gap: &Unreadable) -> Self {
+        Self { first: gap.first, last: gap.end.saturating_sub(1), why: gap.why.clone() }
+    }
+}
+
+impl Hit {
+    pub(super) fn new(entry: &StoredEntry, knowing: document::Knowing<'_>) -> Self {
+        let document::Knowing { catalog, directory, state } = knowing;
+        Self {
+            summary: Summary::of(&Document::new(entry, knowing)),
+            entry: EntryJson::new(entry, state).meaning(Some(Knowing { catalog, directory }), entry, state),
+        }
+    }
 }
 
 impl Summary {

@@ -1,9 +1,9 @@
 //! What all requests share.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::{KeyId, RateLimit, RetryAfter};
 use crate::api::error::ApiError;
@@ -11,6 +11,7 @@ use crate::api::hec::Acks;
 use crate::api::issuer_keys::IssuerKeys;
 use crate::api::limits::{ApiLimits, READS_MAX, SEARCHES_MAX};
 use crate::api::metrics::ApiMetrics;
+use crate::api::tail::Tails;
 use crate::clock::Clock;
 use crate::door::Admission;
 use crate::door::secret::Secrets;
@@ -54,7 +55,8 @@ impl ApiState {
             memory: Arc::new(Memory { used: AtomicUsize::new(0), limit: limits.bodies_bytes }),
             reads: Arc::new(Semaphore::new(READS_MAX)),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
+            tails: Tails::new(limits.tails),
             clock,
             limits,
             trail,
@@ -107,7 +109,9 @@ pub(crate) struct Api {
     index: OnceLock<Arc<Index>>,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
-    pub draining: AtomicBool,
+    pub draining: watch::Sender<bool>,
+    /// Who follows the log.
+    pub tails: Tails,
     rates: Mutex<RateLimit>,
     reads: Arc<Semaphore>,
     searches: Arc<Semaphore>,
@@ -145,7 +149,11 @@ impl Api {
         self.block(&self.searches, work).await
     }
 
-    async fn block<T: Send + 'static>(
+    /// As [`Self::read`], with a bound of the caller's own.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub async fn block<T: Send + 'static>(
         self: &Arc<Self>,
         at_once: &Arc<Semaphore>,
         work: impl FnOnce(&Trail) -> Result<T, ApiError> + Send + 'static,
@@ -173,7 +181,7 @@ impl Api {
 
     /// Whether a shutdown began.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
 use crate::log::records;
-use crate::search::{Ask, Budget, Cursor, Index, Order, parse};
+use crate::search::{Ask, Budget, Cursor, Index, Order, Query, parse};
 
 /// Matches asked for at a time.
 const PAGE: usize = 500;
@@ -71,10 +71,17 @@ struct Pages {
     next: Option<String>,
 }
 
+/// Reads a line. What is wrong with it is said before anybody is asked, and where.
+///
+/// # Errors
+/// The line with a mark below the column.
+pub fn checked_line(line: &str) -> Result<Query, Failure> {
+    parse(line).map_err(|why| Failure::new(format!("{why}\n  {line}\n  {:>column$}", "^", column = why.column)))
+}
+
 impl Search {
     pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
-        // What is wrong with the line is said before anybody is asked.
-        parse(&self.query).map_err(|why| Failure::new(format!("{why}\n  {}\n  {:>column$}", self.query, "^", column = why.column)))?;
+        checked_line(&self.query)?;
         let pages = match &self.place.data {
             Some(data) => self.read_directory(data)?,
             None => self.ask_server()?,

@@ -74,6 +74,19 @@ pub fn search(by: &str, query: &str, hits: u64, size: u64) -> Vec<u8> {
     record("search", vec![("by", text(by)), ("query", text(query)), ("hits", number(hits)), ("size", number(size))])
 }
 
+/// Somebody began to follow the log with a search line, from an index on.
+#[must_use]
+pub fn tail_begun(by: &str, query: &str, from: u64) -> Vec<u8> {
+    record("tail.begun", vec![("by", text(by)), ("query", text(query)), ("from", number(from))])
+}
+
+/// Somebody stopped: entries from … to (excluded) were looked at, and so many shown.
+#[must_use]
+pub fn tail_ended(by: &str, query: &str, from: u64, to: u64, hits: u64) -> Vec<u8> {
+    let members = vec![("by", text(by)), ("query", text(query)), ("from", number(from)), ("to", number(to)), ("hits", number(hits))];
+    record("tail.ended", members)
+}
+
 /// Files that no act names were removed at a restart.
 #[must_use]
 pub fn leftovers_removed(count: u64) -> Vec<u8> {

@@ -30,5 +30,6 @@ mod search;
 mod secure;
 mod server;
 mod ssf;
+mod tail;
 mod tree;
 mod wrappers;
