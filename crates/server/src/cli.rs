@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod backup;
 mod connection;
+mod count;
 mod data_dir;
 mod demo;
 mod failure;
@@ -32,6 +33,7 @@ mod serve;
 mod server;
 mod source;
 mod sources;
+mod synth;
 mod tail;
 mod trail_copy;
 mod verify;
@@ -56,6 +58,7 @@ enum Command {
     Identity(identity::Identity),
     Sources(sources::Sources),
     Search(search::Search),
+    Count(count::Count),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -66,6 +69,7 @@ enum Command {
     Restore(restore::Restore),
     Source(source::Source),
     Ocsf(ocsf::Ocsf),
+    Synth(synth::Make),
 }
 
 /// Did what was checked hold?
@@ -87,6 +91,7 @@ impl Command {
             Self::Identity(command) => command.run(out),
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
+            Self::Count(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),
@@ -97,6 +102,7 @@ impl Command {
             Self::Restore(command) => command.run(out),
             Self::Source(command) => command.run(out),
             Self::Ocsf(command) => command.run(out),
+            Self::Synth(command) => command.run(out),
         }
     }
 }

@@ -16,5 +16,6 @@ pub mod ocsf;
 pub mod search;
 pub mod source;
 pub mod store;
+pub mod synth;
 pub mod verify;
 pub mod watch;

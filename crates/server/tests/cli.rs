@@ -22,5 +22,7 @@ mod mirrors;
 mod reading;
 #[path = "cli/starting.rs"]
 mod starting;
+#[path = "cli/synthetic.rs"]
+mod synthetic;
 #[path = "cli/verifying.rs"]
 mod verifying;

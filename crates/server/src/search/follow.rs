@@ -4,9 +4,9 @@
 //! keeps that number goes on without a gap and without a repetition, in this process or another.
 
 use crate::search::Index;
+use crate::search::ask::{Ask, Budget, Found, SearchError, search};
 use crate::search::cursor::{Cursor, Order};
 use crate::search::query::Query;
-use crate::search::scan::{Ask, Budget, Found, SearchError, search};
 use crate::source::directory::Directory;
 use crate::store::trail::Trail;
 
