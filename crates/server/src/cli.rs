@@ -15,6 +15,7 @@ mod connection;
 mod count;
 mod data_dir;
 mod demo;
+mod export;
 mod failure;
 mod get;
 mod identity;
@@ -59,6 +60,7 @@ enum Command {
     Sources(sources::Sources),
     Search(search::Search),
     Count(count::Count),
+    Export(export::Export),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -92,6 +94,7 @@ impl Command {
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
             Self::Count(command) => command.run(out),
+            Self::Export(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

@@ -8,6 +8,8 @@ mod backups;
 mod binary;
 #[path = "cli/connections.rs"]
 mod connections;
+#[path = "cli/exports.rs"]
+mod exports;
 #[path = "cli/identities.rs"]
 mod identities;
 #[path = "cli/imports.rs"]

@@ -28,6 +28,9 @@ pub const READS_MAX: usize = 16;
 /// Searches at the same time; others wait for one of them, and only for them.
 pub const SEARCHES_MAX: usize = 4;
 
+/// Exports that are streamed at the same time: each holds a page, and a Parquet file a row group.
+pub const EXPORTS_MAX: usize = 4;
+
 /// Tails that look at the log at the same time: they wait for each other, and nobody waits for them.
 pub const TAIL_READS_MAX: usize = 2;
 

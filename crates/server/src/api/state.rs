@@ -9,7 +9,7 @@ use crate::access::{KeyId, RateLimit, RetryAfter};
 use crate::api::error::ApiError;
 use crate::api::hec::Acks;
 use crate::api::issuer_keys::IssuerKeys;
-use crate::api::limits::{ApiLimits, READS_MAX, SEARCHES_MAX};
+use crate::api::limits::{ApiLimits, EXPORTS_MAX, READS_MAX, SEARCHES_MAX};
 use crate::api::metrics::ApiMetrics;
 use crate::api::tail::Tails;
 use crate::clock::Clock;
@@ -57,6 +57,7 @@ impl ApiState {
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             draining: watch::Sender::new(false),
             tails: Tails::new(limits.tails),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             clock,
             limits,
             trail,
@@ -112,6 +113,8 @@ pub(crate) struct Api {
     pub draining: watch::Sender<bool>,
     /// Who follows the log.
     pub tails: Tails,
+    /// Places of those who export all of it.
+    pub exports: Arc<Semaphore>,
     rates: Mutex<RateLimit>,
     reads: Arc<Semaphore>,
     searches: Arc<Semaphore>,

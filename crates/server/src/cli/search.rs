@@ -16,6 +16,7 @@ use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
+use crate::export::safe_cell;
 use crate::log::records;
 use crate::search::{Ask, Budget, Cursor, Index, Order, Query, parse};
 
@@ -246,19 +247,13 @@ fn write_table(hits: &[Value], out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A cell that no spreadsheet takes for a formula: those begin with one of these.
-fn safe_cell(text: &str) -> String {
-    let text = escape(text);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|', '%']) { format!("'{text}") } else { text.into_owned() }
-}
-
 fn write_csv(hits: &[Value], out: &mut dyn Write) -> Result<(), Failure> {
     const CSV: [&str; 11] = ["index", "time", "received_at", "source", "kind", "actor", "action", "outcome", "ip", "target", "raw"];
     let failed = |why: csv::Error| Failure::new(format!("the table cannot be written: {why}"));
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(CSV).map_err(failed)?;
     for hit in hits {
-        writer.write_record(CSV.map(|column| safe_cell(&cell(hit, column)))).map_err(failed)?;
+        writer.write_record(CSV.map(|column| safe_cell(&escape(&cell(hit, column))).into_owned())).map_err(failed)?;
     }
     writer.flush()?;
     Ok(())
@@ -282,12 +277,8 @@ mod tests {
 
     #[test]
     fn a_cell_is_never_a_formula() {
-        for formula in ["=HYPERLINK(\"http://x\")", "+1", "-1", "@SUM(A1)", "\t=1", "|x", "%x"] {
-            assert!(safe_cell(formula).starts_with('\''), "{formula}");
-        }
         assert!(csv("=1+1").contains(",'=1+1,"), "{}", csv("=1+1"));
-        assert_eq!(safe_cell("ana@corp.example"), "ana@corp.example");
-        assert_eq!(safe_cell("\r=1"), "\\u000d=1");
+        assert!(csv("\r=1").contains(",\\u000d=1,"), "{}", csv("\r=1"));
     }
 
     #[test]

@@ -163,6 +163,14 @@ impl Server {
         self.ask(&Method::GET, path, None)
     }
 
+    /// `GET path`; the answer may say no.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub fn get(&self, path: &str) -> Result<Response, ureq::Error> {
+        self.request(&Method::GET, path, None)
+    }
+
     /// `GET path` with more headers: an answer that comes bit by bit, for as long as it takes; or what was
     /// said instead. A read fails when nothing comes for `silence`.
     ///

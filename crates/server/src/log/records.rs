@@ -74,6 +74,21 @@ pub fn search(by: &str, query: &str, hits: u64, size: u64) -> Vec<u8> {
     record("search", vec![("by", text(by)), ("query", text(query)), ("hits", number(hits)), ("size", number(size))])
 }
 
+/// Somebody began an export of everything a search line describes.
+#[must_use]
+pub fn export_begun(by: &str, query: &str, encoding: &str, size: u64) -> Vec<u8> {
+    let members = vec![("by", text(by)), ("query", text(query)), ("format", text(encoding)), ("size", number(size))];
+    record("export.begun", members)
+}
+
+/// Somebody was given so many entries of a range, as a file or a page of one.
+#[must_use]
+pub fn export(by: &str, query: &str, encoding: &str, (from, to): (u64, u64), size: u64, hits: u64) -> Vec<u8> {
+    let what = vec![("by", text(by)), ("query", text(query)), ("format", text(encoding))];
+    let much = vec![("from", number(from)), ("to", number(to)), ("size", number(size)), ("hits", number(hits))];
+    record("export", what.into_iter().chain(much).collect())
+}
+
 /// Somebody began to follow the log with a search line, from an index on.
 #[must_use]
 pub fn tail_begun(by: &str, query: &str, from: u64) -> Vec<u8> {

@@ -16,6 +16,7 @@ mod completeness;
 mod connections;
 mod directory;
 mod elastic;
+mod export;
 mod hec;
 mod hooks;
 mod ingest;
