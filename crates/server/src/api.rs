@@ -48,6 +48,7 @@ mod protocol;
 mod query;
 mod receive;
 mod route;
+mod saved;
 mod search;
 mod sender;
 mod serve;

@@ -29,6 +29,7 @@ mod place;
 mod receipt;
 mod restore;
 mod safe_text;
+mod saved;
 mod search;
 mod serve;
 mod server;
@@ -60,6 +61,7 @@ enum Command {
     Sources(sources::Sources),
     Search(search::Search),
     Count(count::Count),
+    Saved(saved::Saved),
     Export(export::Export),
     Import(import::Import),
     Get(get::Get),
@@ -94,6 +96,7 @@ impl Command {
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
             Self::Count(command) => command.run(out),
+            Self::Saved(command) => command.run(out),
             Self::Export(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),

@@ -18,10 +18,12 @@ pub mod follow;
 mod indexer;
 pub mod instant;
 pub mod matcher;
+pub mod named;
 mod narrow;
 pub mod parse;
 pub mod query;
 pub mod rows;
+pub mod saved;
 mod scan;
 pub mod sidecar;
 pub mod term_index;
@@ -49,6 +51,7 @@ pub use follow::Following;
 pub use indexer::Indexer;
 pub use parse::{QueryError, parse};
 pub use query::Query;
+pub use saved::{Saved, SavedError, SavedLines};
 
 /// Below the directory of what is derived: filters of texts, and indexes of fields.
 const SIDECARS: &str = "search";

@@ -22,6 +22,8 @@ mod killed;
 mod mirrors;
 #[path = "cli/reading.rs"]
 mod reading;
+#[path = "cli/saved.rs"]
+mod saved;
 #[path = "cli/starting.rs"]
 mod starting;
 #[path = "cli/synthetic.rs"]

@@ -25,10 +25,11 @@ use crate::api::error::ApiError;
 use crate::api::limits::{EXPORTS_MAX, LIST_BYTES_MAX, SEARCH_ENTRIES_MAX, SEARCH_TIME};
 use crate::api::query::{Switch, query};
 use crate::api::route::Needs;
+use crate::api::saved;
 use crate::api::state::Api;
 use crate::export::{Encoder, Encoding, ExportError, From, Manifest, Page, page};
 use crate::log::records;
-use crate::search::{Budget, Cursor, Index, Query, SearchError, parse};
+use crate::search::{Budget, Cursor, Index, Query, SearchError};
 
 /// What one page may cost.
 const PAGE: Budget = Budget { hits: 4_000, bytes: LIST_BYTES_MAX, time: SEARCH_TIME, entries: SEARCH_ENTRIES_MAX };
@@ -48,7 +49,7 @@ struct ExportQuery {
 /// `GET /v1/export?q=&format=` and `GET /v1/export?q=&page=1&cursor=&behind=`.
 pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
     let ExportQuery { q, format, page, cursor, behind } = query(&asked.parts.uri)?;
-    let line = parse(&q)?;
+    let line = saved::line(api, &q).await?;
     let encoding = format.as_deref().unwrap_or("ndjson").parse::<Encoding>();
     let encoding =
         encoding.map_err(|why| ApiError::bad_request("format_invalid", format!("format={}: {why}", format.unwrap_or_default())))?;

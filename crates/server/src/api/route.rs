@@ -29,6 +29,9 @@ pub enum Endpoint {
     Search,
     Tail,
     Export,
+    ListSaved,
+    SetSaved,
+    RemoveSaved,
     GetTrail,
     SetPublic,
     RotateKey,
@@ -93,7 +96,7 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 73] = [
+pub static ROUTES: [Route; 76] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -102,6 +105,9 @@ pub static ROUTES: [Route; 73] = [
     route(Endpoint::Search, Method::GET, "/v1/search", READ),
     route(Endpoint::Tail, Method::GET, "/v1/tail", READ),
     route(Endpoint::Export, Method::GET, "/v1/export", READ),
+    route(Endpoint::ListSaved, Method::GET, "/v1/saved", READ),
+    route(Endpoint::SetSaved, Method::PUT, "/v1/saved/{name}", ADMIN),
+    route(Endpoint::RemoveSaved, Method::DELETE, "/v1/saved/{name}", ADMIN),
     route(Endpoint::GetTrail, Method::GET, "/v1/trails/main", READ),
     route(Endpoint::SetPublic, Method::PUT, "/v1/trails/main/public", ADMIN),
     route(Endpoint::RotateKey, Method::POST, "/v1/trails/main/rotate", ADMIN),

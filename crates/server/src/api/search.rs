@@ -16,11 +16,12 @@ use crate::api::error::ApiError;
 use crate::api::instant::format_rfc3339;
 use crate::api::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, SEARCH_ENTRIES_MAX, SEARCH_TIME};
 use crate::api::query::query;
+use crate::api::saved;
 use crate::api::state::Api;
 use crate::log::records;
 use crate::search::document::{self, Document};
 use crate::search::field::Name;
-use crate::search::{Ask, Budget, Found, Index, Order, QueryError, SearchError, Unreadable, parse, search};
+use crate::search::{Ask, Budget, Found, Index, Order, QueryError, SearchError, Unreadable, search};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
@@ -125,7 +126,7 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
         ));
     }
     let ask = Ask {
-        query: parse(&q)?,
+        query: saved::line(api, &q).await?,
         order: match order {
             OrderWord::Newest => Order::Newest,
             OrderWord::Oldest => Order::Oldest,

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::door::Admission;
 use crate::door::secret::Secrets;
 use crate::intake::SourceName;
-use crate::search::Index;
+use crate::search::{Index, Saved};
 use crate::store::trail::Trail;
 use crate::watch::Watch;
 
@@ -57,6 +57,7 @@ impl ApiState {
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             draining: watch::Sender::new(false),
             tails: Tails::new(limits.tails),
+            saved: Saved::default(),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             clock,
             limits,
@@ -113,6 +114,8 @@ pub(crate) struct Api {
     pub draining: watch::Sender<bool>,
     /// Who follows the log.
     pub tails: Tails,
+    /// Search lines under a name.
+    pub saved: Saved,
     /// Places of those who export all of it.
     pub exports: Arc<Semaphore>,
     rates: Mutex<RateLimit>,

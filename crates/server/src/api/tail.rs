@@ -29,12 +29,13 @@ use crate::api::error::ApiError;
 use crate::api::limits::TAIL_READS_MAX;
 use crate::api::query::query;
 use crate::api::route::Needs;
+use crate::api::saved;
 use crate::api::search::{Hit, UnreadableJson};
 use crate::api::state::Api;
 use crate::api::tail::frames::Frames;
 use crate::log::records;
 use crate::search::document::Knowing;
-use crate::search::{Budget, Following, Found, Index, parse};
+use crate::search::{Budget, Following, Found, Index};
 
 mod frames;
 
@@ -71,7 +72,7 @@ struct TailQuery {
 /// `GET /v1/tail?q=&from=`.
 pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
     let TailQuery { q, from } = query(&asked.parts.uri)?;
-    let line = parse(&q)?;
+    let line = saved::line(api, &q).await?;
     let size = api.trail.view().size;
     // A browser that connects again asks the same and says how far it came.
     let from = last_seen(&asked.parts.headers)?.or(from).unwrap_or(size);

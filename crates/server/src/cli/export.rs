@@ -15,14 +15,16 @@ use crate::cli::export::output::Output;
 use crate::cli::failure::Failure;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::escape_line;
-use crate::cli::search::checked_line;
+use crate::cli::saved::{line_at, line_in};
+use crate::cli::search::{checked_line, marked};
 use crate::cli::server::Server;
 use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
 use crate::export::{Encoding, From, Line, Manifest, Page, page};
 use crate::log::records;
-use crate::search::{Budget, Index, Query};
+use crate::search::named::Within;
+use crate::search::{Budget, Index, Query, parse};
 
 /// A page of a stopped directory.
 const PAGE: Budget = Budget { hits: 20_000, bytes: 16 << 20, time: Duration::from_secs(60), entries: 1_000_000 };
@@ -85,27 +87,28 @@ impl Format {
 
 impl Export {
     pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
-        let line = checked_line(&self.query)?;
-        let mut output = if self.resume {
-            Output::resume(&self.output, self.format.encoding(), &line.to_string())?
-        } else {
-            Output::begin(&self.output, self.format.encoding())?
-        };
-        match &self.place.data {
-            Some(data) => self.read_directory(data, &line, &mut output),
-            None => self.ask_server(&mut output),
-        }
-        .map_err(|why| Failure::new(format!("{why}; what is exported so far stands, go on with --resume")))?;
+        checked_line(&self.query)?;
+        let output = match &self.place.data {
+            Some(data) => self.read_directory(data),
+            None => self.ask_server(),
+        }?;
         let manifest = output.manifest().ok_or_else(|| Failure::new("nothing was exported"))?;
         say(manifest, output.manifest_path(), out)?;
         Ok(if manifest.covered.complete { Answer::Holds } else { Answer::DoesNotHold })
     }
 
-    fn ask_server(&self, output: &mut Output) -> Result<(), Failure> {
+    fn output(&self, line: &Query) -> Result<Output, Failure> {
+        let encoding = self.format.encoding();
+        if self.resume { Output::resume(&self.output, encoding, &line.to_string()) } else { Output::begin(&self.output, encoding) }
+    }
+
+    fn ask_server(&self) -> Result<Output, Failure> {
         let server = self.place.server.connect()?;
+        let line = line_at(&server, &self.query)?;
+        let output = self.output(&parse(&line).map_err(|why| marked(&line, &why))?)?;
         write_pages(output, Clock::system().now_ms(), |from| {
             let mut query = form_urlencoded::Serializer::new(String::new());
-            query.append_pair("q", &self.query).append_pair("page", "1");
+            query.append_pair("q", &line).append_pair("page", "1");
             if let From::Cursor(cursor, behind) = from {
                 query.append_pair("cursor", &cursor.to_string());
                 if let Some(behind) = behind {
@@ -116,15 +119,16 @@ impl Export {
         })
     }
 
-    fn read_directory(&self, data: &Path, line: &Query, output: &mut Output) -> Result<(), Failure> {
+    fn read_directory(&self, data: &Path) -> Result<Output, Failure> {
         let catalog = Arc::new(catalog(self.sources.as_deref())?);
         with_data_and_trail(data, |dir, trail| {
             let identities = Identities::kept_in(dir.directory_file());
             let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;
             let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
-            let encoding = self.format.encoding();
+            let line = line_in(Within { trail, index: &index, directory: &directory }, &self.query)?;
+            let (output, encoding) = (self.output(&line)?, self.format.encoding());
             write_pages(output, Clock::system().now_ms(), |from| {
-                let page = page(trail, &index, &directory, line, from, PAGE, encoding).map_err(|why| Failure::new(why.to_string()))?;
+                let page = page(trail, &index, &directory, &line, from, PAGE, encoding).map_err(|why| Failure::new(why.to_string()))?;
                 let covered = &page.manifest.covered;
                 let (range, size) = ((covered.from, covered.to), page.manifest.tree.size);
                 let record = records::export("local", &page.manifest.query, encoding.word(), range, size, page.manifest.count);
@@ -136,22 +140,23 @@ impl Export {
 }
 
 /// Asks for pages and writes them until the end.
-fn write_pages(output: &mut Output, now_ms: u64, mut ask: impl FnMut(From) -> Result<Page, Failure>) -> Result<(), Failure> {
+fn write_pages(mut output: Output, now_ms: u64, mut ask: impl FnMut(From) -> Result<Page, Failure>) -> Result<Output, Failure> {
+    let so_far = |why: Failure| Failure::new(format!("{why}; what is exported so far stands, go on with --resume"));
     let mut told = Instant::now();
     loop {
         let from = match output.manifest() {
             None => From::Start(now_ms),
-            Some(Manifest { next: None, .. }) => return Ok(()),
+            Some(Manifest { next: None, .. }) => return Ok(output),
             Some(Manifest { next: Some(cursor), last, .. }) => {
                 From::Cursor(cursor.parse().map_err(|why| Failure::new(format!("{}: {why}", output.manifest_path().display())))?, *last)
             }
         };
-        let page = ask(from)?;
+        let page = ask(from).map_err(so_far)?;
         if told.elapsed() >= TELL_EVERY {
             eprintln!("{} of {} entries looked at", page.manifest.covered.to, page.manifest.tree.size);
             told = Instant::now();
         }
-        output.add(page)?;
+        output.add(page).map_err(so_far)?;
     }
 }
 

@@ -13,12 +13,15 @@ use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::{escape, escape_line};
+use crate::cli::saved::{line_at, line_in};
 use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
 use crate::export::safe_cell;
 use crate::log::records;
-use crate::search::{Ask, Budget, Cursor, Index, Order, Query, parse};
+use crate::search::named::Within;
+use crate::search::parse::parse_with;
+use crate::search::{Ask, Budget, Cursor, Index, Order, Query, QueryError};
 
 /// Matches asked for at a time.
 const PAGE: usize = 500;
@@ -72,12 +75,17 @@ struct Pages {
     next: Option<String>,
 }
 
-/// Reads a line. What is wrong with it is said before anybody is asked, and where.
+/// What is wrong with a line is said before anybody is asked; but which searches are saved the log knows.
 ///
 /// # Errors
 /// The line with a mark below the column.
-pub fn checked_line(line: &str) -> Result<Query, Failure> {
-    parse(line).map_err(|why| Failure::new(format!("{why}\n  {line}\n  {:>column$}", "^", column = why.column)))
+pub fn checked_line(line: &str) -> Result<(), Failure> {
+    parse_with(line, &|_| Ok(Query::All)).map(drop).map_err(|why| marked(line, &why))
+}
+
+/// The line, with a mark where it is wrong.
+pub fn marked(line: &str, why: &QueryError) -> Failure {
+    Failure::new(format!("{why}\n  {line}\n  {:>column$}", "^", column = why.column))
 }
 
 impl Search {
@@ -101,10 +109,11 @@ impl Search {
 
     fn ask_server(&self) -> Result<Pages, Failure> {
         let server = self.place.server.connect()?;
+        let line = line_at(&server, &self.query)?;
         let order = if self.oldest { "oldest" } else { "newest" };
         self.pages(|limit, cursor| {
             let mut query = form_urlencoded::Serializer::new(String::new());
-            query.append_pair("q", &self.query).append_pair("order", order).append_pair("limit", &limit.to_string());
+            query.append_pair("q", &line).append_pair("order", order).append_pair("limit", &limit.to_string());
             if let Some(cursor) = cursor {
                 query.append_pair("cursor", cursor);
             }
@@ -119,9 +128,10 @@ impl Search {
             let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;
             let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
             let failed = |why: &dyn std::fmt::Display| Failure::new(why.to_string());
+            let line = line_in(Within { trail, index: &index, directory: &directory }, &self.query)?;
             let pages = self.pages(|limit, cursor| {
                 let ask = Ask {
-                    query: parse(&self.query).map_err(|why| failed(&why))?,
+                    query: line.clone(),
                     order: if self.oldest { Order::Oldest } else { Order::Newest },
                     cursor: cursor.map(str::parse::<Cursor>).transpose().map_err(|why| failed(&why))?,
                     now_ms: Clock::system().now_ms(),

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::safe_text::{escape, escape_line};
+use crate::cli::saved::line_at;
 use crate::cli::search::checked_line;
 use crate::cli::server::{Server, ServerArgs, Streamed};
 
@@ -56,21 +57,24 @@ pub struct Tail {
 
 impl Tail {
     pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
-        let line = self.line()?;
+        checked_line(self.query())?;
         let server = self.server.connect()?;
+        let line = self.line(&line_at(&server, self.query())?);
         let from = self.show_newest(&server, &line, out)?;
         if self.follow { self.follow_from(&server, &line, from, out) } else { Ok(Answer::Holds) }
     }
 
+    fn query(&self) -> &str {
+        self.query.as_deref().unwrap_or("entry:*")
+    }
+
     /// The search line with the source that was named beside it.
-    fn line(&self) -> Result<String, Failure> {
-        let line = self.query.clone().unwrap_or_else(|| "entry:*".into());
-        checked_line(&line)?;
-        Ok(match &self.source {
+    fn line(&self, line: &str) -> String {
+        match &self.source {
             // The name stands in quotes, where nothing but these two has a meaning of its own.
-            Some(source) => format!("source:\"{}\" {}", source.replace('\\', "\\\\").replace('"', "\\\""), grouped(&line)),
-            None => line,
-        })
+            Some(source) => format!("source:\"{}\" {}", source.replace('\\', "\\\\").replace('"', "\\\""), grouped(line)),
+            None => line.to_owned(),
+        }
     }
 
     /// Shows the newest and gives the index after everything that was looked at.

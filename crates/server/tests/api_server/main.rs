@@ -27,6 +27,7 @@ mod limits;
 mod operate;
 mod otlp;
 mod reads;
+mod saved;
 mod search;
 mod secure;
 mod server;
