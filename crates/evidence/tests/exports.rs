@@ -22,7 +22,7 @@ fn hashes(log: &Log, from: u64, to: u64) -> String {
     let mut at = from;
     while at < to {
         // The largest subtree that begins here and fits.
-        let level = (0..64).rev().find(|level| at % (1 << level) == 0 && at + (1 << level) <= to).unwrap();
+        let level = (0..64).rev().find(|level| at.is_multiple_of(1 << level) && at + (1 << level) <= to).unwrap();
         texts.push(format!("\"{}\"", log.node(level, at >> level).unwrap()));
         at += 1 << level;
     }

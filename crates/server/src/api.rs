@@ -31,6 +31,7 @@ mod entry_json;
 mod error;
 mod events;
 mod export;
+mod forward;
 mod grpc;
 mod hec;
 mod hook;

@@ -17,6 +17,7 @@ mod data_dir;
 mod demo;
 mod export;
 mod failure;
+mod forward;
 mod get;
 mod identity;
 mod import;
@@ -62,6 +63,7 @@ enum Command {
     Search(search::Search),
     Count(count::Count),
     Saved(saved::Saved),
+    Forward(forward::Forward),
     Export(export::Export),
     Import(import::Import),
     Get(get::Get),
@@ -97,6 +99,7 @@ impl Command {
             Self::Search(command) => command.run(out),
             Self::Count(command) => command.run(out),
             Self::Saved(command) => command.run(out),
+            Self::Forward(command) => command.run(out),
             Self::Export(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),

@@ -10,6 +10,8 @@ mod binary;
 mod connections;
 #[path = "cli/exports.rs"]
 mod exports;
+#[path = "cli/forwards.rs"]
+mod forwards;
 #[path = "cli/identities.rs"]
 mod identities;
 #[path = "cli/imports.rs"]

@@ -26,7 +26,7 @@ use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
-    completeness, connections, directory, elastic, events, export, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate,
+    completeness, connections, directory, elastic, events, export, forward, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate,
     otlp, saved, search, sources, ssf, tail, trail, tree,
 };
 use crate::door::Peer;
@@ -160,6 +160,9 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::ListSaved, _) => saved::list(api, asked).await,
         (Endpoint::SetSaved, Some(caller)) => saved::set(api, caller, asked).await,
         (Endpoint::RemoveSaved, Some(caller)) => saved::remove(api, caller, asked).await,
+        (Endpoint::ListForwards, _) => forward::list(api, asked).await,
+        (Endpoint::SetForward, Some(caller)) => forward::set(api, caller, asked).await,
+        (Endpoint::RemoveForward, Some(caller)) => forward::remove(api, caller, asked).await,
         (Endpoint::GetTrail, _) => asked.nothing().map(|()| trail::get(api)),
         (Endpoint::SetPublic, Some(caller)) => trail::set_public(api, caller, asked).await,
         (Endpoint::RotateKey, Some(caller)) => trail::rotate(api, caller, asked).await,

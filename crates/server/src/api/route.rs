@@ -32,6 +32,9 @@ pub enum Endpoint {
     ListSaved,
     SetSaved,
     RemoveSaved,
+    ListForwards,
+    SetForward,
+    RemoveForward,
     GetTrail,
     SetPublic,
     RotateKey,
@@ -96,7 +99,7 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 76] = [
+pub static ROUTES: [Route; 79] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -108,6 +111,9 @@ pub static ROUTES: [Route; 76] = [
     route(Endpoint::ListSaved, Method::GET, "/v1/saved", READ),
     route(Endpoint::SetSaved, Method::PUT, "/v1/saved/{name}", ADMIN),
     route(Endpoint::RemoveSaved, Method::DELETE, "/v1/saved/{name}", ADMIN),
+    route(Endpoint::ListForwards, Method::GET, "/v1/forwards", ADMIN),
+    route(Endpoint::SetForward, Method::PUT, "/v1/forwards/{name}", ADMIN),
+    route(Endpoint::RemoveForward, Method::DELETE, "/v1/forwards/{name}", ADMIN),
     route(Endpoint::GetTrail, Method::GET, "/v1/trails/main", READ),
     route(Endpoint::SetPublic, Method::PUT, "/v1/trails/main/public", ADMIN),
     route(Endpoint::RotateKey, Method::POST, "/v1/trails/main/rotate", ADMIN),

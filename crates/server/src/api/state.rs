@@ -15,6 +15,8 @@ use crate::api::tail::Tails;
 use crate::clock::Clock;
 use crate::door::Admission;
 use crate::door::secret::Secrets;
+use crate::forward::Forwards;
+use crate::forward::status::ForwardCollector;
 use crate::intake::SourceName;
 use crate::search::{Index, Saved};
 use crate::store::trail::Trail;
@@ -42,7 +44,9 @@ impl ApiState {
     pub fn with_secrets(admission: Arc<Admission>, limits: ApiLimits, secrets: Option<Secrets>) -> Self {
         let (trail, clock) = (Arc::clone(admission.trail()), admission.clock().clone());
         let rates = RateLimit::new(limits.events_per_second, limits.events_burst, limits.keys_tracked);
-        let metrics = ApiMetrics::new(trail.log(), admission.metrics());
+        let forwards = Arc::new(Forwards::default());
+        let sent_on = ForwardCollector { statuses: forwards.statuses.clone(), trail: Arc::clone(&trail) };
+        let metrics = ApiMetrics::new(trail.log(), admission.metrics(), sent_on);
         Self(Arc::new(Api {
             metrics,
             admission,
@@ -58,6 +62,7 @@ impl ApiState {
             draining: watch::Sender::new(false),
             tails: Tails::new(limits.tails),
             saved: Saved::default(),
+            forwards,
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             clock,
             limits,
@@ -70,6 +75,12 @@ impl ApiState {
     pub fn watched_by(self, watch: Arc<Watch>) -> Self {
         let _ = self.0.watch.set(watch);
         self
+    }
+
+    /// What is sent on, for whoever runs it.
+    #[must_use]
+    pub fn forwards(&self) -> Arc<Forwards> {
+        Arc::clone(&self.0.forwards)
     }
 
     /// Search reads only the files that `index` does not rule out.
@@ -116,6 +127,8 @@ pub(crate) struct Api {
     pub tails: Tails,
     /// Search lines under a name.
     pub saved: Saved,
+    /// What is sent on.
+    pub forwards: Arc<Forwards>,
     /// Places of those who export all of it.
     pub exports: Arc<Semaphore>,
     rates: Mutex<RateLimit>,

@@ -89,6 +89,13 @@ pub fn export(by: &str, query: &str, encoding: &str, (from, to): (u64, u64), siz
     record("export", what.into_iter().chain(much).collect())
 }
 
+/// A forward sent so many entries of a range, since it last said so.
+#[must_use]
+pub fn forwarded(name: &str, query: &str, (from, to): (u64, u64), sent: u64) -> Vec<u8> {
+    let members = vec![("name", text(name)), ("query", text(query)), ("from", number(from)), ("to", number(to)), ("sent", number(sent))];
+    record("forward.sent", members)
+}
+
 /// Somebody began to follow the log with a search line, from an index on.
 #[must_use]
 pub fn tail_begun(by: &str, query: &str, from: u64) -> Vec<u8> {

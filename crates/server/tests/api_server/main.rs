@@ -17,6 +17,7 @@ mod connections;
 mod directory;
 mod elastic;
 mod export;
+mod forwards;
 mod hec;
 mod hooks;
 mod ingest;
