@@ -109,6 +109,13 @@ pub fn tail_ended(by: &str, query: &str, from: u64, to: u64, hits: u64) -> Vec<u
     record("tail.ended", members)
 }
 
+/// What search derived of a payload file said something else than the file: answers over `first..end` may have
+/// missed entries until now.
+#[must_use]
+pub fn index_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
+    record("index.differs", vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
+}
+
 /// Files that no act names were removed at a restart.
 #[must_use]
 pub fn leftovers_removed(count: u64) -> Vec<u8> {
