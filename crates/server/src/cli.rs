@@ -15,7 +15,9 @@ mod connection;
 mod count;
 mod data_dir;
 mod demo;
+mod export;
 mod failure;
+mod forward;
 mod get;
 mod identity;
 mod import;
@@ -28,6 +30,7 @@ mod place;
 mod receipt;
 mod restore;
 mod safe_text;
+mod saved;
 mod search;
 mod serve;
 mod server;
@@ -59,6 +62,9 @@ enum Command {
     Sources(sources::Sources),
     Search(search::Search),
     Count(count::Count),
+    Saved(saved::Saved),
+    Forward(forward::Forward),
+    Export(export::Export),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -92,6 +98,9 @@ impl Command {
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
             Self::Count(command) => command.run(out),
+            Self::Saved(command) => command.run(out),
+            Self::Forward(command) => command.run(out),
+            Self::Export(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

@@ -35,8 +35,11 @@ struct Json<'a> {
     tape: Tape,
     /// Where the names of its own members stand, with their nodes; none while nobody needed them, or if a
     /// name is not written plainly.
-    members: OnceCell<Option<Vec<((u32, u32), u32)>>>,
+    members: OnceCell<Option<Vec<Member>>>,
 }
+
+/// Where the name of a member stands, and its node.
+type Member = ((u32, u32), u32);
 
 impl<'a> Json<'a> {
     fn read(text: Cow<'a, str>) -> Option<Self> {
@@ -225,6 +228,18 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn directory(&self) -> &'a Directory {
         self.knowing.directory
+    }
+
+    /// The kind that an event was read as; nothing of other entries.
+    #[must_use]
+    pub fn kind_read_as(&self) -> &str {
+        &self.meaning().mapped.kind
+    }
+
+    /// The OCSF form of an event as it is written; nothing of other entries.
+    #[must_use]
+    pub fn ocsf_text(&self) -> &str {
+        self.meaning().ocsf.as_ref().map_or("", |ocsf| &ocsf.text)
     }
 
     /// When it was received, ms.
