@@ -47,6 +47,7 @@ mod proofs;
 mod protocol;
 mod query;
 mod receive;
+mod remap;
 mod route;
 mod search;
 mod sender;

@@ -21,11 +21,13 @@ mod identity;
 mod import;
 mod init;
 mod key;
+mod maps;
 mod mirror;
 mod new_key;
 mod ocsf;
 mod place;
 mod receipt;
+mod remap;
 mod restore;
 mod safe_text;
 mod search;
@@ -59,6 +61,7 @@ enum Command {
     Sources(sources::Sources),
     Search(search::Search),
     Count(count::Count),
+    Remap(remap::Remap),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -92,6 +95,7 @@ impl Command {
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
             Self::Count(command) => command.run(out),
+            Self::Remap(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

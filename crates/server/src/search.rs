@@ -16,22 +16,26 @@ pub mod document;
 pub mod field;
 mod indexer;
 pub mod instant;
+pub mod lake;
 pub mod matcher;
 mod narrow;
 pub mod parse;
 pub mod query;
+pub mod remap;
 pub mod rows;
 mod scan;
 pub mod sidecar;
 pub mod term_index;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 
+use crate::config::LakeContent;
+use crate::search::lake::Lake;
 use crate::search::matcher::Matcher;
 use crate::search::narrow::{Derived, Narrowed};
 use crate::search::sidecar::{Gathered, Sidecar};
@@ -48,9 +52,12 @@ pub use indexer::Indexer;
 pub use parse::{QueryError, parse};
 pub use query::Query;
 
-/// Below the directory of what is derived: filters of texts, and indexes of fields.
+/// Below the directory of what is derived: filters of texts, indexes of fields.
 const SIDECARS: &str = "search";
 const INDEXES: &str = "index";
+/// And what engines read.
+const LAKE: &str = "lake";
+const DERIVED: [&str; 3] = [SIDECARS, INDEXES, LAKE];
 
 /// Records of searches that wait for the log: more come together only when it takes nothing.
 const NOTES_MAX: usize = 10_000;
@@ -68,6 +75,10 @@ pub struct Index {
     catalog: Arc<Catalog>,
     maps: String,
     dir: Option<PathBuf>,
+    /// Written in the same pass, when somebody wants it.
+    lake: Option<Lake>,
+    /// Names of payload files that somebody wants derived again.
+    again: Mutex<HashSet<String>>,
     open: Mutex<HashMap<String, Arc<Known>>>,
     /// Records of searches that are not in the log yet; none while nobody writes them there.
     notes: Mutex<Option<Vec<Vec<u8>>>>,
@@ -96,13 +107,20 @@ impl Index {
     /// Without anything derived: every file is read.
     #[must_use]
     pub fn none(catalog: Arc<Catalog>) -> Self {
-        Self { maps: catalog.fingerprint(), catalog, dir: None, open: Mutex::default(), notes: Mutex::default() }
+        Self { maps: catalog.fingerprint(), catalog, dir: None, lake: None, again: Mutex::default(), open: Mutex::default(), notes: Mutex::default() }
     }
 
     /// With `search` and `index` in `dir`, which need not exist.
     #[must_use]
     pub fn kept_in(dir: PathBuf, catalog: Arc<Catalog>) -> Self {
         Self { dir: Some(dir), ..Self::none(catalog) }
+    }
+
+    /// And with `lake`, which search does not read.
+    #[must_use]
+    pub fn with_lake(mut self, content: LakeContent) -> Self {
+        self.lake = self.dir.as_ref().and_then(|dir| Lake::holding(content, dir.join(LAKE)));
+        self
     }
 
     /// The kinds of sources.
@@ -146,10 +164,19 @@ impl Index {
         Some((dir.join(SIDECARS).join(stem).with_extension("search"), dir.join(INDEXES).join(stem)))
     }
 
-    /// Whether a payload file is found fast: what is derived of it is whole and says what would be said now.
+    /// Whether all that is derived of a payload file is there and says what would be said now.
     #[must_use]
     pub fn is_made(&self, of: &PayloadFile, state: &TrailState) -> bool {
-        self.known(of, state).is_some()
+        let again = self.again.lock().unwrap_or_else(PoisonError::into_inner).contains(&of.name());
+        !again && self.known(of, state).is_some() && self.lake.as_ref().is_none_or(|lake| lake.is_made(of, &self.maps))
+    }
+
+    /// Reads one lake file that nobody has read since the start; what is damaged does not count as made from then on.
+    fn read_lake(&self, state: &TrailState) {
+        let Some(lake) = &self.lake else { return };
+        if let Some(damaged) = lake.read_next(state.payload_files.values(), &self.maps) {
+            tracing::warn!(file = damaged, "a file of the lake is damaged; it is made again");
+        }
     }
 
     fn known(&self, of: &PayloadFile, state: &TrailState) -> Option<Arc<Known>> {
@@ -203,7 +230,7 @@ impl Index {
         self.ask(file, directory, state, |derived, _| derived.narrow(matcher))
     }
 
-    /// Derives what search needs of a payload file.
+    /// Derives what search needs of a payload file, and its part of the lake.
     ///
     /// # Errors
     /// [`IndexError`].
@@ -220,10 +247,12 @@ impl Index {
         let knowing = document::Knowing { catalog: &self.catalog, directory: &nobody, state: &view.state };
         let mut gathered = Gathered::new(file);
         let mut builder = Builder::new(&terms).map_err(failed(&terms))?;
+        let mut lake = self.lake.as_ref().map(|lake| lake.begin(file, &self.maps));
         let mut wrong = None;
         trail.reader().each_in_file(file, &mut |entry| {
             let document = document::Document::new(&entry, knowing);
             gathered.add(&document, kind_of(&view.state, entry.leaf.source));
+            lake.iter_mut().for_each(|lake| lake.add(&document));
             wrong = builder.add(&document).err().map(failed(&terms)).or_else(|| stopped().then_some(IndexError::Stopped));
             wrong.is_none()
         })?;
@@ -233,7 +262,11 @@ impl Index {
         builder.finish(&terms, file, &self.maps).map_err(failed(&terms))?;
         gathered.write(&sidecar, file, &self.maps).map_err(failed(&sidecar))?;
         self.forget(file);
-        Ok(())
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.name());
+        match (lake, self.lake.as_ref()) {
+            (Some(writer), Some(lake)) => writer.finish().map_err(failed(&lake.paths(file)[0])),
+            _ => Ok(()),
+        }
     }
 }
 

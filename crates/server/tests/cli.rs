@@ -18,8 +18,12 @@ mod keys;
 mod killed;
 #[path = "cli/mirrors.rs"]
 mod mirrors;
+#[path = "lake/mmdb.rs"]
+mod mmdb;
 #[path = "cli/reading.rs"]
 mod reading;
+#[path = "cli/remap.rs"]
+mod remap;
 #[path = "cli/starting.rs"]
 mod starting;
 #[path = "cli/synthetic.rs"]

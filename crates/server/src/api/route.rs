@@ -27,6 +27,8 @@ pub enum Endpoint {
     GetEventRaw,
     GetEventReceipt,
     Search,
+    GetDerived,
+    Remap,
     GetTrail,
     SetPublic,
     RotateKey,
@@ -91,13 +93,15 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 71] = [
+pub static ROUTES: [Route; 73] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
     route(Endpoint::GetEventRaw, Method::GET, "/v1/events/{index}/raw", READ),
     route(Endpoint::GetEventReceipt, Method::GET, "/v1/events/{index}/receipt", READ),
     route(Endpoint::Search, Method::GET, "/v1/search", READ),
+    route(Endpoint::GetDerived, Method::GET, "/v1/remap", READ),
+    route(Endpoint::Remap, Method::POST, "/v1/remap", ADMIN),
     route(Endpoint::GetTrail, Method::GET, "/v1/trails/main", READ),
     route(Endpoint::SetPublic, Method::PUT, "/v1/trails/main/public", ADMIN),
     route(Endpoint::RotateKey, Method::POST, "/v1/trails/main/rotate", ADMIN),

@@ -181,6 +181,12 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// The OCSF form as it is written, with the place of each value; nothing for what is no event.
+    #[must_use]
+    pub fn ocsf_form(&self) -> Option<(&str, &Tape)> {
+        self.meaning().ocsf.as_ref().map(|ocsf| (ocsf.text.as_ref(), &ocsf.tape))
+    }
+
     /// Every value of the OCSF form.
     pub fn ocsf_values(&self, see: &mut See<'_>) -> bool {
         self.meaning().ocsf.as_ref().is_some_and(|ocsf| ocsf.all(see))

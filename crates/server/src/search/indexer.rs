@@ -2,7 +2,6 @@
 //! and what it has not come to is read.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::search::{INDEXES, Index, IndexError, SIDECARS};
+use crate::search::{Index, IndexError};
 use crate::store::trail::Trail;
 
 /// How much it yields, as the watch does.
@@ -61,9 +60,7 @@ impl Drop for Indexer {
 
 fn run(trail: &Trail, index: &Index, stopped: &dyn Fn() -> bool) {
     let mut given_up = HashSet::new();
-    if let Some(dir) = &index.dir {
-        remove_orphans(trail, index, dir);
-    }
+    index.remove_orphans(trail);
     while !stopped() {
         index.write_notes(trail);
         let state = Arc::clone(&trail.view().state);
@@ -88,24 +85,12 @@ fn run(trail: &Trail, index: &Index, stopped: &dyn Fn() -> bool) {
                 }
             }
         }
+        index.read_lake(&state);
         for _ in 0..LOOK_EVERY.as_millis() / STOP_EVERY.as_millis() {
             if stopped() {
                 return;
             }
             std::thread::sleep(STOP_EVERY);
         }
-    }
-}
-
-/// Removes what was derived of payload files that are no more, and what was half written.
-fn remove_orphans(trail: &Trail, index: &Index, dir: &Path) {
-    let state = Arc::clone(&trail.view().state);
-    let wanted: HashSet<_> =
-        state.payload_files.values().filter_map(|file| index.paths(file)).flat_map(|(sidecar, terms)| [sidecar, terms]).collect();
-    let there = [SIDECARS, INDEXES].map(|name| std::fs::read_dir(dir.join(name)).into_iter().flatten().flatten());
-    for entry in there.into_iter().flatten().filter(|entry| !wanted.contains(&entry.path())) {
-        // Derived: whoever cannot remove it leaves it.
-        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let _ = if is_dir { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
     }
 }
