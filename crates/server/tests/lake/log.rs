@@ -35,7 +35,7 @@ impl Log {
         let media: Arc<dyn Media> = Arc::new(Disk::new(&path).unwrap());
         let clock = Clock::from_fn(|| NOW);
         let seal = SealPolicy { flush_bytes: u64::MAX, flush_age_ms: u64::MAX, look_ms: 10 };
-        let options = TrailOptions { segment_leaves: 1_024, seal, threads: false, clock: clock.clone(), ..TrailOptions::main("/lake") };
+        let options = TrailOptions { segment_leaves: 512, seal, threads: false, clock: clock.clone(), ..TrailOptions::main("/lake") };
         let trail = Trail::open(media, &options).unwrap();
         let catalog = Arc::new(Catalog::built_in());
         let admission = Admission::knowing(Arc::clone(&trail), clock, Arc::clone(&catalog));

@@ -13,7 +13,7 @@ enum Record {
     Data(usize),
 }
 
-/// A database that says `data` of each network, `address/length`; every number is 32 bits without a sign.
+/// A database that says `data` of each network, `address/length`.
 pub fn database(networks: &[(&str, Value)]) -> Vec<u8> {
     let mut nodes = vec![[Record::Nothing, Record::Nothing]];
     let mut data = Vec::new();
@@ -38,7 +38,7 @@ pub fn database(networks: &[(&str, Value)]) -> Vec<u8> {
                 at = new;
             }
         }
-        encode(value, &mut data);
+        encode("", value, &mut data);
     }
     let mut file = Vec::new();
     for record in nodes.iter().flatten() {
@@ -56,11 +56,12 @@ pub fn database(networks: &[(&str, Value)]) -> Vec<u8> {
         "binary_format_major_version": 2, "binary_format_minor_version": 0, "build_epoch": 1_790_000_000, "database_type": "Test",
         "description": {"en": "made by a test"}, "ip_version": 6, "languages": ["en"], "node_count": nodes.len(), "record_size": 24,
     });
-    encode(&about, &mut file);
+    encode("", &about, &mut file);
     file
 }
 
-fn encode(value: &Value, out: &mut Vec<u8>) {
+/// Readers want each number in the width that its name has.
+fn encode(name: &str, value: &Value, out: &mut Vec<u8>) {
     let head = |kind: u8, size: usize, out: &mut Vec<u8>| {
         if size < 29 {
             out.push(kind << 5 | size as u8);
@@ -74,20 +75,30 @@ fn encode(value: &Value, out: &mut Vec<u8>) {
             out.extend_from_slice(text.as_bytes());
         }
         Value::Number(number) => {
-            head(6, 4, out);
-            out.extend_from_slice(&u32::try_from(number.as_u64().unwrap()).unwrap().to_be_bytes());
+            let bytes = number.as_u64().unwrap().to_be_bytes();
+            match name {
+                // A kind beyond seven stands in a byte of its own.
+                "build_epoch" => out.extend_from_slice(&[&[8, 9 - 7], &bytes[..]].concat()),
+                "node_count" | "asn" | "autonomous_system_number" => {
+                    head(6, 4, out);
+                    out.extend_from_slice(&bytes[4..]);
+                }
+                _ => {
+                    head(5, 2, out);
+                    out.extend_from_slice(&bytes[6..]);
+                }
+            }
         }
         Value::Object(members) => {
             head(7, members.len(), out);
             for (name, value) in members {
-                encode(&Value::from(name.as_str()), out);
-                encode(value, out);
+                encode("", &Value::from(name.as_str()), out);
+                encode(name, value, out);
             }
         }
         Value::Array(items) => {
-            // A kind beyond seven stands in a byte of its own.
             out.extend_from_slice(&[items.len() as u8, 11 - 7]);
-            items.iter().for_each(|item| encode(item, out));
+            items.iter().for_each(|item| encode("", item, out));
         }
         _ => panic!("{value} is not written here"),
     }
