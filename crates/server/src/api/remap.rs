@@ -18,6 +18,7 @@ use crate::search::remap::files_since;
 struct DerivedJson {
     files: usize,
     waiting: usize,
+    failed: usize,
 }
 
 /// `GET /v1/remap`.
@@ -26,7 +27,7 @@ pub async fn get(api: &Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
     let index = api.index();
     api.read(move |trail| {
         let derived = index.derived(&trail.view().state);
-        Ok(json(StatusCode::OK, &DerivedJson { files: derived.files, waiting: derived.waiting }))
+        Ok(json(StatusCode::OK, &DerivedJson { files: derived.files, waiting: derived.waiting, failed: derived.failed }))
     })
     .await
 }

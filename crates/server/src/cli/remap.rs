@@ -18,9 +18,9 @@ use crate::cli::maps::MapArgs;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::clock::Clock;
 use crate::config::LakeContent;
+use crate::search::Index;
 use crate::search::instant::{FORMS, read};
 use crate::search::remap::files_since;
-use crate::search::Index;
 
 /// How often a server is asked how far it has come.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -72,13 +72,13 @@ impl Remap {
         with_data_and_trail(data, |dir, trail| {
             let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog)).with_lake(self.lake.unwrap_or_default());
             let files = files_since(trail, since)?;
-            let bar = progress(files.len());
+            let bar = progress(files.len() as u64);
             let remapped = index.remap(trail, &files, &mut |_| bar.inc(1));
             bar.finish_and_clear();
             for why in &remapped.failed {
                 eprintln!("NOT DERIVED: {why}");
             }
-            Ok(Done { files: remapped.files, entries: remapped.entries, failed: remapped.failed.len() })
+            Ok(Done { files: remapped.files as u64, entries: remapped.entries, failed: remapped.failed.len() as u64 })
         })
     }
 
@@ -88,23 +88,29 @@ impl Remap {
         let told = server.ask(&Method::POST, "/v1/remap", Some(&body))?.json()?;
         let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).unwrap_or_default();
         let count = number(&told, "files");
-        let bar = progress(usize::try_from(count).unwrap_or(usize::MAX));
+        let bar = progress(count);
         loop {
-            let waiting = number(&server.fetch("/v1/remap")?.json()?, "waiting").min(count);
+            let derived = server.fetch("/v1/remap")?.json()?;
+            let waiting = number(&derived, "waiting").min(count);
             bar.set_position(count - waiting);
             if waiting == 0 {
                 bar.finish_and_clear();
-                return Ok(Done { files: usize::try_from(count).unwrap_or(usize::MAX), entries: number(&told, "entries"), failed: 0 });
+                let failed = number(&derived, "failed");
+                if failed > 0 {
+                    eprintln!("NOT DERIVED: {failed} payload files; the server's log says why, and it tries again after a restart");
+                }
+                return Ok(Done { files: count, entries: number(&told, "entries"), failed });
             }
             thread::sleep(ASK_EVERY);
         }
     }
 }
 
+/// What was done.
 struct Done {
-    files: usize,
+    files: u64,
     entries: u64,
-    failed: usize,
+    failed: u64,
 }
 
 fn since_ms(text: &str) -> Result<i64, Failure> {
@@ -112,8 +118,8 @@ fn since_ms(text: &str) -> Result<i64, Failure> {
     span.map(|span| span.from_ms).ok_or_else(|| Failure::new(format!("--since {text} is no time: {FORMS}")))
 }
 
-fn progress(files: usize) -> ProgressBar {
-    let bar = ProgressBar::new(files as u64);
+fn progress(files: u64) -> ProgressBar {
+    let bar = ProgressBar::new(files);
     if let Ok(style) = ProgressStyle::with_template("deriving {bar:30} {pos}/{len} payload files  {eta} left") {
         bar.set_style(style);
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -169,6 +170,15 @@ impl Serve {
     }
 }
 
+/// Asks for as many open files as this process may have: payload files are kept open, and a connection is one too.
+fn raise_open_files() {
+    let allowed = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: allowed.maximum, maximum: allowed.maximum };
+    if let Err(why) = setrlimit(Resource::Nofile, wanted) {
+        warn!(%why, current = ?allowed.current, "the limit of open files stays as it is");
+    }
+}
+
 fn start_logs(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -180,6 +190,7 @@ fn start_logs(format: LogFormat) {
 }
 
 fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    raise_open_files();
     // A map that is wrong is said before anything is made.
     let catalog = Arc::new(catalog(config.sources.as_deref(), &config.geoip)?);
     let admin_key = first_admin_key(trail)?;

@@ -74,6 +74,13 @@ pub fn search(by: &str, query: &str, hits: u64, size: u64) -> Vec<u8> {
     record("search", vec![("by", text(by)), ("query", text(query)), ("hits", number(hits)), ("size", number(size))])
 }
 
+/// What search derived of a payload file said something else than the file: answers over `first..end` may have
+/// missed entries until now.
+#[must_use]
+pub fn index_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
+    record("index.differs", vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
+}
+
 /// Files that no act names were removed at a restart.
 #[must_use]
 pub fn leftovers_removed(count: u64) -> Vec<u8> {

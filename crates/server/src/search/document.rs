@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use evidence::envelope::People;
 use evidence::fold::TrailState;
@@ -31,13 +32,34 @@ pub type See<'s> = dyn FnMut(&str) -> bool + 's;
 struct Json<'a> {
     text: Cow<'a, str>,
     tape: Tape,
+    /// Where the names of its own members stand, with their nodes; none while nobody needed them, or if a
+    /// name is not written plainly.
+    members: OnceCell<Option<Vec<((u32, u32), u32)>>>,
 }
 
 impl<'a> Json<'a> {
     fn read(text: Cow<'a, str>) -> Option<Self> {
         let mut tape = Tape::default();
         tape.read(&text).ok()?;
-        Some(Self { text, tape })
+        Some(Self { text, tape, members: OnceCell::new() })
+    }
+
+    /// As [`Self::at`], for one path after the other.
+    fn at_again(&self, path: &[&str], see: &mut See<'_>) -> bool {
+        let plainly = || {
+            let members = self.tape.children(0).map(|(child, member)| {
+                let is_plain = !member.escaped_name && !self.slice(member.name).contains('.');
+                is_plain.then_some((member.name, child))
+            });
+            members.collect()
+        };
+        let is_object = self.tape.node(0).is_some_and(|node| node.kind == NodeKind::Object);
+        match (path.split_first(), self.members.get_or_init(plainly)) {
+            (Some((first, rest)), Some(members)) if is_object => {
+                members.iter().any(|(name, child)| self.slice(*name) == *first && self.below(*child, rest, see))
+            }
+            _ => self.at(path, see),
+        }
     }
 
     fn slice(&self, (from, to): (u32, u32)) -> &str {
@@ -73,6 +95,11 @@ impl<'a> Json<'a> {
             NodeKind::Array => self.tape.children(at).any(|(child, _)| self.below(child, path, see)),
             NodeKind::Object => self.tape.children(at).any(|(child, member)| {
                 let written = self.slice(member.name);
+                let Some(first) = path.first() else { return false };
+                // Nearly every member is settled by this.
+                if !member.escaped_name && !written.starts_with(first.as_ref()) {
+                    return false;
+                }
                 let name = unescape(written).unwrap_or(Cow::Borrowed(written));
                 (1..=path.len()).any(|taken| {
                     let (own, rest) = path.split_at(taken);
@@ -107,13 +134,39 @@ pub struct Document<'a> {
     knowing: Knowing<'a>,
     raw: OnceCell<Option<Json<'a>>>,
     meaning: OnceCell<Meaning>,
+    remembered: Option<Remembered>,
+}
+
+/// The values of all named fields.
+#[derive(Default)]
+struct Remembered {
+    text: String,
+    /// Where in `text` each begins and ends, field by field.
+    spans: Vec<(Name, Range<usize>)>,
 }
 
 impl<'a> Document<'a> {
     /// An entry to be searched.
     #[must_use]
     pub fn new(entry: &'a StoredEntry, knowing: Knowing<'a>) -> Self {
-        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new() }
+        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new(), remembered: None }
+    }
+
+    /// As it is, with the values of all named fields looked up once: for whoever asks for most of them, and
+    /// again.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        let mut remembered = Remembered::default();
+        for name in Name::ALL {
+            self.named(*name, &mut |value| {
+                let start = remembered.text.len();
+                remembered.text.push_str(value);
+                remembered.spans.push((*name, start..remembered.text.len()));
+                false
+            });
+        }
+        self.remembered = Some(remembered);
+        self
     }
 
     /// Event, act or record.
@@ -202,10 +255,14 @@ impl<'a> Document<'a> {
     }
 
     fn ocsf(&self, paths: &[&[&str]], see: &mut See<'_>) -> bool {
-        self.meaning().ocsf.as_ref().is_some_and(|ocsf| paths.iter().any(|path| ocsf.at(path, see)))
+        self.meaning().ocsf.as_ref().is_some_and(|ocsf| paths.iter().any(|path| ocsf.at_again(path, see)))
     }
 
     fn named(&self, name: Name, see: &mut See<'_>) -> bool {
+        if let Some(Remembered { text, spans }) = &self.remembered {
+            let of_name = spans.iter().filter(|(known, _)| *known == name);
+            return of_name.filter_map(|(_, span)| text.get(span.clone())).any(see);
+        }
         match name {
             Name::Actor => self.person(self.meaning().mapped.actor.as_deref(), see) || self.ocsf(ACTOR, see),
             Name::Target => self.person(self.meaning().mapped.target.as_deref(), see) || self.ocsf(TARGET, see),

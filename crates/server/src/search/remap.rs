@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
@@ -29,6 +30,8 @@ pub struct Derived {
     pub files: usize,
     /// Of these, how many are still to be derived.
     pub waiting: usize,
+    /// And how many cannot be; the server's own log says why.
+    pub failed: usize,
 }
 
 /// The payload files that hold something received at `since_ms` or later, the newest first: they are asked for most.
@@ -78,8 +81,9 @@ impl Index {
     #[must_use]
     pub fn derived(&self, state: &TrailState) -> Derived {
         let files = state.payload_files.len();
-        let waiting = state.payload_files.values().filter(|file| self.dir.is_some() && !self.is_made(file, state)).count();
-        Derived { files, waiting }
+        let failed = self.failed.load(Ordering::Relaxed);
+        let stale = state.payload_files.values().filter(|file| self.dir.is_some() && !self.is_made(file, state)).count();
+        Derived { files, waiting: stale.saturating_sub(failed), failed }
     }
 
     /// Removes what was derived of payload files that are no more, what was half written, and a lake that nobody

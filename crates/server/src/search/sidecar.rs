@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -101,6 +102,27 @@ fn width(range: &Range<u64>) -> u64 {
     range.end.saturating_sub(range.start).div_ceil(BLOCKS_MAX).max(BLOCK_ENTRIES_MIN)
 }
 
+/// Hashes, which need not be hashed again.
+type Keys = HashSet<u64, BuildHasherDefault<Itself>>;
+
+/// The hash of a hash.
+#[derive(Debug, Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |known, byte| known.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Gathers what a payload file holds.
 #[derive(Debug)]
 pub struct Gathered {
@@ -109,7 +131,7 @@ pub struct Gathered {
     width: u64,
     /// The block that is being filled, and what it holds.
     block: u64,
-    keys: HashSet<u64>,
+    keys: Keys,
     /// What the blocks before it hold.
     filed: Vec<(u64, u8)>,
     fullest: usize,
@@ -121,7 +143,7 @@ impl Gathered {
     #[must_use]
     pub fn new(of: &PayloadFile) -> Self {
         let width = width(&(of.first..of.end()));
-        let (keys, filed) = (HashSet::new(), Vec::new());
+        let (keys, filed) = (Keys::default(), Vec::new());
         Self { header: Header::default(), first: of.first, width, block: 0, keys, filed, fullest: 0, too_many: false }
     }
 
@@ -161,12 +183,16 @@ impl Gathered {
             keys.insert(value_key(value));
             false
         });
-        for name in Name::ALL.iter().filter(|name| !matches!(name, Name::Index | Name::Source | Name::Entry)) {
-            document.values(&Field::Named(*name), &mut |value| {
+        // The values of all other fields are among these.
+        for name in [Name::Actor, Name::Target, Name::Action, Name::Kind, Name::Id] {
+            document.values(&Field::Named(name), &mut |value| {
                 keys.insert(value_key(value));
-                if name.is_prose() {
-                    keys.extend(words(&fold(value)).filter(|word| is_filed(word)).map(word_key));
-                }
+                false
+            });
+        }
+        for name in Name::ALL.iter().filter(|name| name.is_prose()) {
+            document.values(&Field::Named(*name), &mut |value| {
+                keys.extend(words(&fold(value)).filter(|word| is_filed(word)).map(word_key));
                 false
             });
         }

@@ -20,11 +20,11 @@ use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, SchemaBu
 use crate::search::compare::{address, fold};
 use crate::search::field::Name;
 
-pub use read::{Counted, TermIndex};
+pub use read::{Counted, First, TermIndex};
 pub use write::Builder;
 
 /// Version of what is put in: goes up when a field gets other values.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The file that says of what the index is; written last.
 const ABOUT: &str = "about.json";
 /// Bytes of `about.json`: sources of one segment, and its few files.

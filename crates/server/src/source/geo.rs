@@ -27,7 +27,9 @@ pub enum GeoError {
         why: Box<MaxMindDbError>,
     },
     /// More than are asked.
-    #[error("{count} databases of addresses are more than {DATABASES_MAX}: each is asked for every event; give those that say country and network")]
+    #[error(
+        "{count} databases of addresses are more than {DATABASES_MAX}: each is asked for every event; give those that say country and network"
+    )]
     TooMany {
         /// How many were given.
         count: usize,

@@ -24,8 +24,9 @@ use crate::store::nodes::{TailView, TreeNodes, sealed_bundle};
 use crate::store::payload_file::{OwnedRow, PayloadFile};
 use crate::store::wal::{FrameAt, WalReader};
 
-/// Payload files kept open: a query over a month of a busy trail touches fewer.
-const OPEN_FILES_MAX: usize = 64;
+/// Payload files kept open, each with a descriptor and some 100 KB of what it says of itself: the files of 30 million
+/// entries.
+const OPEN_FILES_MAX: usize = 512;
 /// Decoded chunks kept: readers of the newest events ask for the same few.
 const DECODED_CHUNKS_MAX: usize = 4;
 

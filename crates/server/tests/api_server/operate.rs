@@ -90,7 +90,7 @@ fn open_routes_answer_without_a_key_and_every_answer_is_guarded() {
 #[test]
 fn deriving_again_is_asked_for_by_administrators_and_followed_by_readers() {
     let server = Server::start();
-    assert_eq!(server.get("/v1/remap").expect(200).json(), json!({"files": 0, "waiting": 0}));
+    assert_eq!(server.get("/v1/remap").expect(200).json(), json!({"files": 0, "waiting": 0, "failed": 0}));
     server.events(200, "[{\"id\":1}]");
     server.trail.flush().unwrap();
     let files = server.trail.view().state.payload_files.len();

@@ -123,8 +123,7 @@ impl Log {
     /// Names and bytes of the lake's files, the hidden ones included.
     pub fn lake(&self) -> Vec<(String, Vec<u8>)> {
         let files = std::fs::read_dir(self.lake_dir()).into_iter().flatten().map(Result::unwrap);
-        let mut files: Vec<_> =
-            files.map(|file| (file.file_name().into_string().unwrap(), std::fs::read(file.path()).unwrap())).collect();
+        let mut files: Vec<_> = files.map(|file| (file.file_name().into_string().unwrap(), std::fs::read(file.path()).unwrap())).collect();
         files.sort();
         files
     }

@@ -34,7 +34,8 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 
 fn run(home: &Path, program: &str, args: &[&str]) -> String {
     let path = format!("{}:{}", engines().display(), std::env::var("PATH").unwrap());
-    let output = Command::new(program).args(args).current_dir(home).env("PATH", path).env("HOME", home).stdin(Stdio::null()).output().unwrap();
+    let output =
+        Command::new(program).args(args).current_dir(home).env("PATH", path).env("HOME", home).stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{args:?}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -69,7 +70,10 @@ fn the_recipes_of_the_manual_find_the_incident() {
         assert!(!duckdb(&home, recipe).is_empty(), "{recipe}");
     }
     let stranger = duckdb(&home, &recipes[4]);
-    assert!(stranger.iter().any(|row| row["name"] == "StopLogging" && row["actor"].as_str().unwrap().contains("svc-backup")), "{stranger:?}");
+    assert!(
+        stranger.iter().any(|row| row["name"] == "StopLogging" && row["actor"].as_str().unwrap().contains("svc-backup")),
+        "{stranger:?}"
+    );
     for row in &stranger {
         assert_eq!(row["name"], row["action"]);
     }

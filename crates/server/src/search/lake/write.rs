@@ -118,6 +118,12 @@ impl Writer {
         Self { growing: Growing::new(&temporary, &origin), temporary, parquet, about, origin }
     }
 
+    /// Where the file is to stand.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.parquet
+    }
+
     /// Takes in the next entry.
     pub fn add(&mut self, document: &Document<'_>) {
         if let Ok(growing) = &mut self.growing
@@ -232,7 +238,8 @@ fn properties(origin: &Origin) -> Result<WriterProperties, ParquetError> {
         .set_column_dictionary_enabled(path("index"), false)
         .set_column_encoding(path("index"), Encoding::DELTA_BINARY_PACKED);
     for time in ["time", "received"] {
-        properties = properties.set_column_dictionary_enabled(path(time), false).set_column_encoding(path(time), Encoding::DELTA_BINARY_PACKED);
+        properties =
+            properties.set_column_dictionary_enabled(path(time), false).set_column_encoding(path(time), Encoding::DELTA_BINARY_PACKED);
     }
     // Every value is another: a dictionary would hold them all, and their least and greatest say nothing.
     for unlike in ["id", "ocsf"] {
