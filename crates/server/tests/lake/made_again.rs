@@ -144,7 +144,7 @@ fn a_file_that_stood_there_is_whole_until_the_next_one_is() {
 
 #[test]
 fn other_databases_of_addresses_derive_again_and_say_where_senders_are() {
-    let log = Log::synthetic(3_000);
+    let log = Log::synthetic(1_000);
     log.make_all(&log.index(LakeContent::Columns));
     let stranger = |log: &Log| {
         let sql = "SELECT country, asn, count(*) AS events FROM 'data/derived/main/lake/*.parquet'

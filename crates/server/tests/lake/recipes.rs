@@ -60,7 +60,7 @@ fn the_manual_names_every_column_with_its_type() {
 
 #[test]
 fn the_recipes_of_the_manual_find_the_incident() {
-    let log = Log::synthetic(3_000);
+    let log = Log::synthetic(1_000);
     log.make_all(&log.index(LakeContent::Full));
     let home = log.home();
     let text = document("docs/LAKE.md");
