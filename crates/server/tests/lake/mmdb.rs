@@ -1,5 +1,7 @@
 //! Writes a small database in MaxMind's format: https://maxmind.github.io/MaxMind-DB/
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
+
 use std::net::{IpAddr, Ipv6Addr};
 
 use serde_json::{Value, json};
