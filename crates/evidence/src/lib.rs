@@ -2,8 +2,8 @@
 //!
 //! Read in this order: [`leaf`] (48 bytes, kept for ever), [`mod@cut`] and [`commitment`] (how a payload
 //! of parts stands behind them), [`envelope`] (the first two parts), [`act`] and [`fold`] (entries
-//! that change what holds for the trail), [`receipt`] and [`event_file`] (an entry on its way to
-//! somebody who trusts nobody), [`rotation`] (when the log's key changed in between), [`verdict`]
+//! that change what holds for the trail), [`receipt`], [`event_file`] and [`export`] (an entry,
+//! or many, on the way to somebody who trusts nobody), [`rotation`] (when the log's key changed in between), [`verdict`]
 //! (what is wrong, and where).
 //!
 //! Pure: no input or output, no clock, no randomness, no async. Readers are total: whatever the
@@ -19,6 +19,7 @@ pub mod commitment;
 pub mod cut;
 pub mod envelope;
 pub mod event_file;
+pub mod export;
 pub mod fold;
 pub mod leaf;
 pub mod receipt;

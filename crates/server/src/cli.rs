@@ -15,7 +15,9 @@ mod connection;
 mod count;
 mod data_dir;
 mod demo;
+mod export;
 mod failure;
+mod forward;
 mod get;
 mod identity;
 mod import;
@@ -30,6 +32,7 @@ mod receipt;
 mod remap;
 mod restore;
 mod safe_text;
+mod saved;
 mod search;
 mod serve;
 mod server;
@@ -62,6 +65,9 @@ enum Command {
     Search(search::Search),
     Count(count::Count),
     Remap(remap::Remap),
+    Saved(saved::Saved),
+    Forward(forward::Forward),
+    Export(export::Export),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -96,6 +102,9 @@ impl Command {
             Self::Search(command) => command.run(out),
             Self::Count(command) => command.run(out),
             Self::Remap(command) => command.run(out),
+            Self::Saved(command) => command.run(out),
+            Self::Forward(command) => command.run(out),
+            Self::Export(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

@@ -14,11 +14,13 @@ pub mod counts;
 pub mod cursor;
 pub mod document;
 pub mod field;
+pub mod follow;
 mod health;
 mod indexer;
 pub mod instant;
 pub mod lake;
 pub mod matcher;
+pub mod named;
 mod narrow;
 pub mod ordinals;
 pub mod parse;
@@ -26,6 +28,7 @@ pub mod query;
 mod recheck;
 pub mod remap;
 pub mod rows;
+pub mod saved;
 mod scan;
 pub mod sidecar;
 pub mod term_index;
@@ -55,11 +58,13 @@ use crate::store::trail::Trail;
 pub use ask::{Ask, Budget, Found, SearchError, Stopped, Unreadable, naive, search};
 pub use counts::{CountAsk, Counts, count};
 pub use cursor::{Cursor, InvalidCursor, Order};
+pub use follow::Following;
 pub use health::Health;
 pub use indexer::Indexer;
 pub use parse::{QueryError, parse};
 pub use query::Query;
 pub use recheck::Recheck;
+pub use saved::{Saved, SavedError, SavedLines};
 
 /// Below the directory of what is derived: filters of texts, indexes of fields.
 const SIDECARS: &str = "search";
@@ -275,7 +280,7 @@ impl Index {
     ) -> Option<T> {
         let known = self.known(file, state)?;
         let derived = Derived::new(file, &known.sidecar, &known.terms, directory, state);
-        match derived.and_then(|derived| question(&derived, &known.terms)) {
+        match question(&derived, &known.terms) {
             Ok(answer) => Some(answer),
             Err(why) => {
                 tracing::warn!(%why, file = file.name(), "what search derived of a payload file is damaged; it is made again");

@@ -8,6 +8,10 @@ mod backups;
 mod binary;
 #[path = "cli/connections.rs"]
 mod connections;
+#[path = "cli/exports.rs"]
+mod exports;
+#[path = "cli/forwards.rs"]
+mod forwards;
 #[path = "cli/identities.rs"]
 mod identities;
 #[path = "cli/imports.rs"]
@@ -24,6 +28,8 @@ mod mmdb;
 mod reading;
 #[path = "cli/remap.rs"]
 mod remap;
+#[path = "cli/saved.rs"]
+mod saved;
 #[path = "cli/starting.rs"]
 mod starting;
 #[path = "cli/synthetic.rs"]

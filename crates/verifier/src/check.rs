@@ -7,6 +7,7 @@ use evidence::{KeyChain, Leaf, Place, Receipt, VerifiedEvent, VerifiedReceipt, W
 use tlog::{LeafIndex, VerifiedCheckpoint, VerifierKey};
 
 use crate::args::Args;
+use crate::export;
 use crate::input::{self, NoKey};
 
 /// What there is to check with.
@@ -19,6 +20,7 @@ pub struct Verifier {
 /// The answer for one file.
 pub enum Outcome {
     Holds(Box<Statement>),
+    Export(Box<export::Statement>),
     Wrong(Fault),
     Unreadable(String),
 }
@@ -75,12 +77,31 @@ impl Verifier {
     }
 
     pub fn check(&self, path: &Path) -> Outcome {
+        if let Some(kind) = export::kind(path) {
+            return self.check_export(path, kind);
+        }
         match input::read(path) {
             Err(why) => Outcome::Unreadable(why),
             Ok(bytes) => match self.check_bytes(&bytes) {
                 Ok(statement) => Outcome::Holds(Box::new(statement)),
                 Err(fault) => Outcome::Wrong(fault),
             },
+        }
+    }
+
+    fn check_export(&self, path: &Path, kind: export::Kind) -> Outcome {
+        let fault = |why: &String| Outcome::Wrong(Fault { place: Place::Keys.to_string(), reason: why.clone() });
+        let (pinned, keys) = match (&self.key, &self.keys) {
+            (Ok(pinned), Ok(keys)) => (pinned, keys),
+            (Err(why), _) | (_, Err(why)) => return fault(why),
+        };
+        if self.raw.is_some() {
+            return Outcome::Unreadable("--raw goes with one entry, not with an export".into());
+        }
+        match export::check(path, kind, pinned, keys) {
+            Ok(statement) => Outcome::Export(Box::new(statement)),
+            Err(export::No::Wrong(fault)) => Outcome::Wrong(fault),
+            Err(export::No::Unreadable(why)) => Outcome::Unreadable(why),
         }
     }
 
@@ -101,7 +122,7 @@ impl Verifier {
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.starts_with("c2sp.org/tlog-proof@"));
         let text = text.ok_or_else(|| Fault {
             place: Place::File.to_string(),
-            reason: "it is neither an event file (a JSON object) nor a receipt (a c2sp.org/tlog-proof)".into(),
+            reason: "it is neither an event file (a JSON object), a receipt (a c2sp.org/tlog-proof) nor an export".into(),
         })?;
         let receipt: Receipt = text.parse()?;
         let receipt = receipt.verify_in(&KeyChain::build(pinned, keys)?)?;

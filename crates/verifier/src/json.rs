@@ -4,7 +4,7 @@ use evidence::canonical_json::{INTEGER_MAX, Value, to_bytes};
 use evidence::event_file::Cuts;
 
 use crate::check::{Outcome, Shown, Statement};
-use crate::{plain, utc};
+use crate::{export, plain, utc};
 
 /// The answer for one file; ends with a line break.
 pub fn line(file: &str, outcome: &Outcome) -> String {
@@ -14,6 +14,10 @@ pub fn line(file: &str, outcome: &Outcome) -> String {
             members.push(("holds", true.into()));
             members.extend(holds(statement));
         }
+        Outcome::Export(statement) => {
+            members.push(("holds", true.into()));
+            members.extend(export(statement));
+        }
         Outcome::Wrong(fault) => {
             members.extend([("holds", false.into()), ("place", fault.place.as_str().into()), ("reason", fault.reason.as_str().into())])
         }
@@ -21,6 +25,28 @@ pub fn line(file: &str, outcome: &Outcome) -> String {
     }
     let object = Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     format!("{}\n", plain::json(&String::from_utf8_lossy(&to_bytes(&object))))
+}
+
+fn export(statement: &export::Statement) -> Vec<(&'static str, Value)> {
+    let export::Statement { query, encoding, checkpoint, pinned, rotations, count, lines, complete, files } = statement;
+    let range = lines.as_ref().and_then(|lines| lines.range);
+    vec![
+        ("type", "export".into()),
+        ("encoding", encoding.as_str().into()),
+        ("query", query.as_str().into()),
+        ("count", number(*count)),
+        ("first", range.map_or(Value::Null, |(first, _)| number(first))),
+        ("last", range.map_or(Value::Null, |(_, last)| number(last))),
+        ("lines_proved", lines.is_some().into()),
+        ("complete", (*complete).into()),
+        ("files", files.iter().map(|name| Value::from(name.as_str())).collect()),
+        ("origin", checkpoint.checkpoint.origin.as_str().into()),
+        ("size", number(checkpoint.checkpoint.size.0)),
+        ("root", checkpoint.checkpoint.root.to_string().into()),
+        ("key", checkpoint.key.to_string().into()),
+        ("pinned", pinned.to_string().into()),
+        ("rotations", number(*rotations as u64)),
+    ]
 }
 
 fn holds(statement: &Statement) -> Vec<(&'static str, Value)> {

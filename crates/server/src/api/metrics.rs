@@ -20,6 +20,7 @@ use crate::api::error::ApiError;
 use crate::api::route::{Endpoint, ROUTES};
 use crate::api::state::Api;
 use crate::door::DoorMetrics;
+use crate::forward::status::ForwardCollector;
 use crate::log::Log;
 use crate::watch::Status;
 
@@ -123,8 +124,8 @@ pub struct ApiMetrics {
 }
 
 impl ApiMetrics {
-    /// Metrics of the API, of `log` and of the doors.
-    pub fn new(log: &Log, doors: &DoorMetrics) -> Self {
+    /// Metrics of the API, of `log`, of the doors, and of what is sent on.
+    pub fn new(log: &Log, doors: &DoorMetrics, sent_on: ForwardCollector) -> Self {
         let mut new = Self {
             registry: Registry::default(),
             answered: Family::default(),
@@ -140,6 +141,7 @@ impl ApiMetrics {
         let mut registry = Registry::default();
         log.shared().metrics.register(&mut registry);
         doors.register(&mut registry);
+        registry.register_collector(Box::new(sent_on));
         new.register(&mut registry);
         new.registry = registry;
         new

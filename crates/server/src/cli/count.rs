@@ -14,10 +14,13 @@ use crate::cli::failure::Failure;
 use crate::cli::maps::MapArgs;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::{escape, escape_line};
+use crate::cli::saved::{line_at, line_in};
+use crate::cli::search::checked_line;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
 use crate::log::records;
-use crate::search::{Ask, Budget, Index, Order, parse};
+use crate::search::named::Within;
+use crate::search::{Ask, Budget, Index, Order};
 
 /// Characters of the longest bar.
 const BAR: u64 = 40;
@@ -52,7 +55,7 @@ pub struct Count {
 
 impl Count {
     pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
-        parse(&self.query).map_err(|why| Failure::new(format!("{why}\n  {}\n  {:>column$}", self.query, "^", column = why.column)))?;
+        checked_line(&self.query)?;
         let page = match &self.place.data {
             Some(data) => self.read_directory(data)?,
             None => self.ask_server()?,
@@ -82,13 +85,14 @@ impl Count {
 
     fn ask_server(&self) -> Result<Value, Failure> {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("q", &self.query).append_pair("limit", "0");
+        let server = self.place.server.connect()?;
+        query.append_pair("q", &line_at(&server, &self.query)?).append_pair("limit", "0");
         for (name, value) in [("facets", self.by.as_deref()), ("histogram", self.over())] {
             if let Some(value) = value {
                 query.append_pair(name, value);
             }
         }
-        self.place.server.connect()?.fetch(&format!("/v1/search?{}", query.finish()))?.json()
+        server.fetch(&format!("/v1/search?{}", query.finish()))?.json()
     }
 
     fn read_directory(&self, data: &Path) -> Result<Value, Failure> {
@@ -99,7 +103,7 @@ impl Count {
             let directory = Identities::kept_in(dir.directory_file()).in_force(trail).map_err(|why| failed(&why))?;
             let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
             let ask = Ask {
-                query: parse(&self.query).map_err(|why| failed(&why))?,
+                query: line_in(Within { trail, index: &index, directory: &directory }, &self.query)?,
                 order: Order::Newest,
                 cursor: None,
                 now_ms: Clock::system().now_ms(),

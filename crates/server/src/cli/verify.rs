@@ -71,6 +71,7 @@ impl Verify {
         let from_checkpoint = self.from_checkpoint.as_deref().map(read_named).transpose()?;
         let began = Instant::now();
         let report = check(&self.data, VerifyOptions { from_checkpoint, pinned: self.key, ..VerifyOptions::default() })?;
+        let seconds = began.elapsed().as_secs_f64();
         let index = if self.index { Some(check_index(&self.data, catalog(self.sources.as_deref(), &self.geoip)?)?) } else { None };
         if self.json {
             let mut all = serde_json::to_value(&report)?;
@@ -79,7 +80,7 @@ impl Verify {
             }
             writeln!(out, "{}", escape(&all.to_string()))?;
         } else {
-            show(&report, began.elapsed().as_secs_f64(), out)?;
+            show(&report, seconds, out)?;
             index.iter().try_for_each(|index| show_index(index, out))?;
         }
         let holds = report.holds && index.is_none_or(|index| index.differs.is_empty());

@@ -163,7 +163,7 @@ impl Counter<'_> {
         let counted = stretch.files.as_deref().is_some_and(|files| {
             // A file that is not as recorded is walked, and reported.
             files.iter().all(|file| {
-                let there = self.within.trail.media().open_read(&file.name()).and_then(|open| open.len()).ok();
+                let there = self.within.trail.media().length(&file.name()).ok();
                 there == Some(file.bytes) && self.columns(file, &stretch.range, &mut tally).is_some()
             })
         });

@@ -9,6 +9,7 @@ use evidence::fold::TrailState;
 use evidence::leaf::Kind;
 
 use crate::intake::tape::{Node, NodeKind, Tape, unescape};
+use crate::search::compare::Ready;
 use crate::search::field::{Field, Name};
 use crate::source::directory::Directory;
 use crate::source::{Catalog, Mapped, Scratch};
@@ -34,8 +35,11 @@ struct Json<'a> {
     tape: Tape,
     /// Where the names of its own members stand, with their nodes; none while nobody needed them, or if a
     /// name is not written plainly.
-    members: OnceCell<Option<Vec<((u32, u32), u32)>>>,
+    members: OnceCell<Option<Vec<Member>>>,
 }
+
+/// Where the name of a member stands, and its node.
+type Member = ((u32, u32), u32);
 
 impl<'a> Json<'a> {
     fn read(text: Cow<'a, str>) -> Option<Self> {
@@ -214,6 +218,30 @@ impl<'a> Document<'a> {
         })
     }
 
+    /// What the source's map makes of it; nothing of what is no event.
+    #[must_use]
+    pub fn mapped(&self) -> &Mapped {
+        &self.meaning().mapped
+    }
+
+    /// Who resolves names.
+    #[must_use]
+    pub fn directory(&self) -> &'a Directory {
+        self.knowing.directory
+    }
+
+    /// The kind that an event was read as; nothing of other entries.
+    #[must_use]
+    pub fn kind_read_as(&self) -> &str {
+        &self.meaning().mapped.kind
+    }
+
+    /// The OCSF form of an event as it is written; nothing of other entries.
+    #[must_use]
+    pub fn ocsf_text(&self) -> &str {
+        self.meaning().ocsf.as_ref().map_or("", |ocsf| &ocsf.text)
+    }
+
     /// When it was received, ms.
     #[must_use]
     pub fn received_ms(&self) -> i64 {
@@ -238,6 +266,17 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn ocsf_form(&self) -> Option<(&str, &Tape)> {
         self.meaning().ocsf.as_ref().map(|ocsf| (ocsf.text.as_ref(), &ocsf.tape))
+    }
+
+    /// Whether free text that passes may stand in the record; its bytes settle most, without being parsed.
+    #[must_use]
+    pub fn may_say(&self, ready: &Ready) -> bool {
+        let bytes = self.bytes();
+        // Other letters may be lower case of these, and what is escaped is spelled in another way.
+        match ready {
+            Ready::Is(literal) if bytes.is_ascii() && !bytes.contains(&b'\\') => literal.words.iter().all(|word| holds(bytes, word)),
+            _ => true,
+        }
     }
 
     /// Every value of the OCSF form.
@@ -330,6 +369,13 @@ impl<'a> Document<'a> {
         });
         first
     }
+}
+
+/// Whether bytes hold a word, which is in lower case, in any case.
+fn holds(bytes: &[u8], word: &str) -> bool {
+    let Some(first) = word.bytes().next() else { return true };
+    let stands_at = |at: usize| bytes.get(at..at + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()));
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), bytes).any(stands_at)
 }
 
 const ACTOR: &[&[&str]] =

@@ -27,7 +27,7 @@ use crate::store::trail::Trail;
 pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(60);
 
 /// Below the directory of what is derived: what is derived again, to be compared and removed.
-const AGAIN: &str = "again";
+pub(super) const AGAIN: &str = "again";
 
 /// What came of looking at a payload file once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 
+use crate::search::recheck::AGAIN;
 use crate::search::{Index, IndexError};
 use crate::store::read::ReadError;
 use crate::store::trail::Trail;
@@ -90,6 +91,7 @@ impl Index {
     /// wants any more.
     pub(super) fn remove_orphans(&self, trail: &Trail) {
         let Some(dir) = &self.dir else { return };
+        let _ = std::fs::remove_dir_all(dir.join(AGAIN));
         let state = &trail.view().state;
         let files = || state.payload_files.values();
         let indexes = files().filter_map(|file| self.paths(file)).flat_map(|(sidecar, terms)| [sidecar, terms]);

@@ -93,7 +93,7 @@ pub struct People {
 }
 
 const fn is_service(rank: u32) -> bool {
-    rank % 50 == 0
+    rank.is_multiple_of(50)
 }
 
 impl People {

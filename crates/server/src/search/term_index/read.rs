@@ -16,7 +16,9 @@ use tantivy::postings::SegmentPostings;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet as _, Index, SegmentReader, TERMINATED, Term};
 
-use super::{ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TIME, VERSION, first_of, term};
+use super::{
+    ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, ID, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TIME, VERSION, first_of, id_hash, term,
+};
 use crate::search::compare::Ready;
 use crate::search::field::Name;
 use crate::search::ordinals::{NO_NUMBER, Ordinals};
@@ -35,6 +37,7 @@ pub struct TermIndex {
     received: Column<i64>,
     entry: Column<u64>,
     source: Column<u64>,
+    id: Column<u64>,
     present: OnceLock<Rows>,
     /// Of fields that were counted.
     first_values: Mutex<HashMap<Name, Arc<FirstValues>>>,
@@ -112,6 +115,7 @@ impl TermIndex {
                 received: columns.i64(RECEIVED)?,
                 entry: columns.u64(ENTRY)?,
                 source: columns.u64(SOURCE)?,
+                id: columns.u64(ID)?,
                 present: OnceLock::new(),
                 first_values: Mutex::default(),
                 reader,
@@ -236,6 +240,27 @@ impl TermIndex {
     /// The index is damaged.
     pub fn where_entry(&self, passes: &dyn Fn(u64) -> bool) -> io::Result<Rows> {
         self.where_number(&self.entry, passes)
+    }
+
+    /// Of these entries the ones that may have this id.
+    ///
+    /// # Errors
+    /// The index is damaged.
+    pub fn with_id(&self, folded: &str, of: &Rows) -> io::Result<Rows> {
+        let wanted = id_hash(folded);
+        contained(|| {
+            let mut rows = Rows::none(self.range.clone());
+            if of.is_empty() {
+                return Ok(rows);
+            }
+            for document in 0..self.reader.max_doc() {
+                let is_in = self.index.first(document).filter(|index| of.contains(*index));
+                if let Some(index) = is_in.filter(|_| self.id.values_for_doc(document).any(|id| id == wanted)) {
+                    rows.insert(index);
+                }
+            }
+            Ok(rows)
+        })
     }
 
     /// The first values of a field, with their numbers; nothing if no entry has one.

@@ -12,9 +12,10 @@ use tantivy::indexer::SingleSegmentIndexWriter;
 use tantivy::store::Compressor;
 use tantivy::{Index, IndexSettings, TantivyDocument, TantivyError};
 
-use super::{ABOUT, About, COUNTED, Fields, TERMS, VERSION, terms_of};
+use super::{ABOUT, About, COUNTED, Fields, TERMS, VERSION, id_hash, terms_of};
+use crate::search::compare::fold;
 use crate::search::document::Document;
-use crate::search::field::Field;
+use crate::search::field::{Field, Name};
 
 /// Bytes of memory that tantivy may fill before it wants to write a second segment, which it does not here:
 /// the terms of 65,536 entries take a third of it.
@@ -97,6 +98,10 @@ impl Builder {
         row.add_i64(self.fields.received, document.received_ms());
         row.add_u64(self.fields.entry, document.kind().byte().into());
         row.add_u64(self.fields.source, document.source().into());
+        document.values(&Field::Named(Name::Id), &mut |id| {
+            row.add_u64(self.fields.id, id_hash(&fold(id)));
+            false
+        });
         let counted = &self.fields.firsts;
         let mut known: Vec<String> = Vec::new();
         for (name, field) in &self.fields.terms {

@@ -59,13 +59,21 @@ pub fn event_file(trail: &Trail, index: u64) -> Result<EventFile, ReadError> {
     let entry = trail.reader().entry(index)?;
     let view = trail.view();
     let nodes = trail.reader().nodes();
-    let keys = view.state.rotations.iter().map(|rotation| rotation_file(trail, &nodes, rotation.index));
     Ok(EventFile {
         leaf: entry.leaf,
         parts: shown_parts(&entry),
         proof: proof(&nodes, index, view.size, &view.note)?,
-        keys: keys.collect::<Result<_, _>>()?,
+        keys: rotation_files(trail)?,
     })
+}
+
+/// The event files of all rotations of the signing key, in order.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn rotation_files(trail: &Trail) -> Result<Vec<EventFile>, ReadError> {
+    let nodes = trail.reader().nodes();
+    trail.view().state.rotations.iter().map(|rotation| rotation_file(trail, &nodes, rotation.index)).collect()
 }
 
 /// A rotation act's own file rests on the old key's last checkpoint, which ends with the act.
