@@ -23,11 +23,13 @@ mod identity;
 mod import;
 mod init;
 mod key;
+mod maps;
 mod mirror;
 mod new_key;
 mod ocsf;
 mod place;
 mod receipt;
+mod remap;
 mod restore;
 mod safe_text;
 mod saved;
@@ -62,6 +64,7 @@ enum Command {
     Sources(sources::Sources),
     Search(search::Search),
     Count(count::Count),
+    Remap(remap::Remap),
     Saved(saved::Saved),
     Forward(forward::Forward),
     Export(export::Export),
@@ -98,6 +101,7 @@ impl Command {
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
             Self::Count(command) => command.run(out),
+            Self::Remap(command) => command.run(out),
             Self::Saved(command) => command.run(out),
             Self::Forward(command) => command.run(out),
             Self::Export(command) => command.run(out),

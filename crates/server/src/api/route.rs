@@ -27,6 +27,8 @@ pub enum Endpoint {
     GetEventRaw,
     GetEventReceipt,
     Search,
+    GetDerived,
+    Remap,
     Tail,
     Export,
     ListSaved,
@@ -99,13 +101,15 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 79] = [
+pub static ROUTES: [Route; 81] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
     route(Endpoint::GetEventRaw, Method::GET, "/v1/events/{index}/raw", READ),
     route(Endpoint::GetEventReceipt, Method::GET, "/v1/events/{index}/receipt", READ),
     route(Endpoint::Search, Method::GET, "/v1/search", READ),
+    route(Endpoint::GetDerived, Method::GET, "/v1/remap", READ),
+    route(Endpoint::Remap, Method::POST, "/v1/remap", ADMIN),
     route(Endpoint::Tail, Method::GET, "/v1/tail", READ),
     route(Endpoint::Export, Method::GET, "/v1/export", READ),
     route(Endpoint::ListSaved, Method::GET, "/v1/saved", READ),
