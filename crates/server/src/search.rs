@@ -43,6 +43,7 @@ use evidence::fold::TrailState;
 use rayon::prelude::*;
 
 use crate::config::LakeContent;
+use crate::log::core::stands_in_files_to;
 use crate::search::field::Name;
 use crate::search::lake::Lake;
 use crate::search::matcher::Matcher;
@@ -239,20 +240,20 @@ impl Index {
         }
     }
 
-    /// Entries below the end of the log that no index covers yet: a search reads them.
+    /// Entries below the end of the log that an index does not cover yet: a search reads them.
     #[must_use]
     pub fn behind(&self, trail: &Trail) -> u64 {
         let view = trail.view();
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut covered = 0;
-        let mut end = 0;
-        let mut files: Vec<_> = view.state.payload_files.values().filter(|file| open.contains_key(&file.name())).collect();
-        files.sort_unstable_by_key(|file| file.first);
-        for file in files {
-            covered += file.end().saturating_sub(file.first.max(end));
+        let mut waiting: Vec<_> = view.state.payload_files.values().filter(|file| !open.contains_key(&file.name())).collect();
+        waiting.sort_unstable_by_key(|file| file.first);
+        // Files of several classes share a range, which is behind while one of them is.
+        let (mut behind, mut end) = (view.size.saturating_sub(stands_in_files_to(&view.state)), 0);
+        for file in waiting {
+            behind += file.end().saturating_sub(file.first.max(end));
             end = end.max(file.end());
         }
-        view.size.saturating_sub(covered)
+        behind
     }
 
     /// Gives the values of fields their numbers, in all files whose index is there.

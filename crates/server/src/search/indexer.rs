@@ -21,6 +21,8 @@ const INDEXER_NICE: i32 = 19;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Files that are looked through at a time when several wait. Each takes a core and about 150 MB.
 const THREADS: usize = 2;
+/// Files that are made before it is looked whether newer ones have come.
+const AT_ONCE: usize = 2 * THREADS;
 /// How often a sleeping indexer looks whether it should stop.
 const STOP_EVERY: Duration = Duration::from_millis(50);
 
@@ -81,9 +83,14 @@ fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn()
         // The newest first: they are asked for most.
         let mut files: Vec<_> = state.payload_files.values().filter(|file| !given_up.contains(&file.name())).collect();
         files.sort_unstable_by_key(|file| std::cmp::Reverse(file.first));
-        let due: Vec<_> = files.into_iter().filter(|file| !index.is_made(file, &state)).collect();
+        let mut due: Vec<_> = files.into_iter().filter(|file| !index.is_made(file, &state)).collect();
+        let more = due.len() > AT_ONCE;
+        due.truncate(AT_ONCE);
         given_up.extend(make(trail, index, &state, &due, stopped));
         index.failed.store(given_up.len(), Ordering::Relaxed);
+        if more {
+            continue;
+        }
         sampler.look(trail, index, stopped);
         index.read_lake(&state);
         for _ in 0..LOOK_EVERY.as_millis() / STOP_EVERY.as_millis() {
