@@ -29,6 +29,7 @@ mod elastic;
 mod entry_json;
 mod error;
 mod events;
+mod evidence;
 mod grpc;
 mod hec;
 mod hook;
@@ -58,6 +59,7 @@ mod tree;
 
 pub use connections::check_connection;
 pub use dispatch::router;
+pub use evidence::{EvidenceAsk, EvidenceError, Redaction, make as make_evidence};
 pub use instant::{format_rfc3339, parse_rfc3339};
 pub use limits::ApiLimits;
 pub use proofs::{event_file, receipt};

@@ -14,6 +14,7 @@ mod backup;
 mod connection;
 mod data_dir;
 mod demo;
+mod evidence;
 mod failure;
 mod get;
 mod identity;
@@ -56,6 +57,7 @@ enum Command {
     Identity(identity::Identity),
     Sources(sources::Sources),
     Search(search::Search),
+    Evidence(evidence::Evidence),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -87,6 +89,7 @@ impl Command {
             Self::Identity(command) => command.run(out),
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
+            Self::Evidence(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),

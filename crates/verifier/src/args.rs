@@ -5,13 +5,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-indelible-verify checks receipts and event files of an Indelible log. It needs
-no network and trusts nobody but the key you give it.
+indelible-verify checks receipts, event files and evidence of an Indelible log.
+It needs no network and trusts nobody but the key you give it.
 
 Usage: indelible-verify --key VKEY [--keys FILE] [--raw FILE] [--json] FILE...
 
-  FILE          an event file (JSON) or a receipt (c2sp.org/tlog-proof);
-                - is standard input
+  FILE          an event file (JSON), a receipt (c2sp.org/tlog-proof) or
+                evidence (a page, or JSON); - is standard input
   --key VKEY    the log's verifier key, NAME+ID+KEY, or a file that has it; get it
                 from somebody you trust, not from where you got FILE
   --keys FILE   event files of the log's key rotations (a JSON array, or one event

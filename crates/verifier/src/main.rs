@@ -1,4 +1,4 @@
-//! `indelible-verify`: checks receipts and event files of an Indelible log with nothing but the log's
+//! `indelible-verify`: checks receipts, event files and evidence of an Indelible log with nothing but the log's
 //! verifier key.
 //!
 //! It reads the files it is given, computes, and prints; it opens no socket, writes no file and runs
@@ -53,7 +53,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<u8, String> {
         code = match (&outcome, code) {
             (Outcome::Wrong(_), _) | (_, DOES_NOT_HOLD) => DOES_NOT_HOLD,
             (Outcome::Unreadable(_), _) => COULD_NOT_RUN,
-            (Outcome::Holds(_), code) => code,
+            (Outcome::Holds(_) | Outcome::Evidence(_), code) => code,
         };
         let name = file.to_string_lossy();
         let text = if args.json { json::line(&name, &outcome) } else { sentences::of(&name, &outcome) };

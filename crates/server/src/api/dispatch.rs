@@ -26,7 +26,7 @@ use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
-    completeness, connections, directory, elastic, events, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, search,
+    completeness, connections, directory, elastic, events, evidence, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, search,
     sources, ssf, trail, tree,
 };
 use crate::door::Peer;
@@ -155,6 +155,7 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::GetEventRaw, _) => events::raw(api, asked).await,
         (Endpoint::GetEventReceipt, _) => events::receipt(api, asked).await,
         (Endpoint::Search, Some(caller)) => search::get(api, caller, asked).await,
+        (Endpoint::GetEvidence, Some(caller)) => evidence::get(api, caller, asked).await,
         (Endpoint::GetTrail, _) => asked.nothing().map(|()| trail::get(api)),
         (Endpoint::SetPublic, Some(caller)) => trail::set_public(api, caller, asked).await,
         (Endpoint::RotateKey, Some(caller)) => trail::rotate(api, caller, asked).await,

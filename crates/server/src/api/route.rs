@@ -27,6 +27,7 @@ pub enum Endpoint {
     GetEventRaw,
     GetEventReceipt,
     Search,
+    GetEvidence,
     GetTrail,
     SetPublic,
     RotateKey,
@@ -91,13 +92,14 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 71] = [
+pub static ROUTES: [Route; 72] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
     route(Endpoint::GetEventRaw, Method::GET, "/v1/events/{index}/raw", READ),
     route(Endpoint::GetEventReceipt, Method::GET, "/v1/events/{index}/receipt", READ),
     route(Endpoint::Search, Method::GET, "/v1/search", READ),
+    route(Endpoint::GetEvidence, Method::GET, "/v1/evidence", READ),
     route(Endpoint::GetTrail, Method::GET, "/v1/trails/main", READ),
     route(Endpoint::SetPublic, Method::PUT, "/v1/trails/main/public", ADMIN),
     route(Endpoint::RotateKey, Method::POST, "/v1/trails/main/rotate", ADMIN),
