@@ -22,6 +22,7 @@ mod auth;
 mod caller;
 mod completeness;
 mod connections;
+mod counts;
 mod deliver;
 mod directory;
 mod dispatch;

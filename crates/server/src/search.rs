@@ -2,24 +2,28 @@
 //! language; docs/decisions/0020-search.md has why it is built like this.
 //!
 //! ```text
-//! line ─ parse ─► Query ─► Matcher ── matches? ──► Document (payload, envelope, OCSF)     the meaning
-//!                             └────── may match? ─► Sidecar of a payload file             what need not be read
+//! line ─ parse ─► Query ─► Matcher ── matches? ──► Document (payload, envelope, OCSF)        the meaning
+//!                             └────── narrow ────► Sidecar, TermIndex of a payload file      what need not be read
 //! ```
-//! INVARIANT: an answer is what comparing every entry with the line would give. Sidecars only rule
-//! files out, and each match is confirmed on the payload.
+//! INVARIANT: an answer is what comparing every entry with the line would give. What is derived only
+//! rules entries out, and each match is confirmed on the payload.
 
+pub mod ask;
 pub mod compare;
+pub mod counts;
 pub mod cursor;
 pub mod document;
 pub mod field;
 mod indexer;
 pub mod instant;
 pub mod matcher;
+mod narrow;
 pub mod parse;
-mod prune;
 pub mod query;
-pub mod scan;
+pub mod rows;
+mod scan;
 pub mod sidecar;
+pub mod term_index;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,43 +33,53 @@ use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 
 use crate::search::matcher::Matcher;
-use crate::search::prune::Candidate;
+use crate::search::narrow::{Derived, Narrowed};
 use crate::search::sidecar::{Gathered, Sidecar};
+use crate::search::term_index::{Builder, TermIndex};
 use crate::source::Catalog;
 use crate::source::directory::Directory;
 use crate::store::read::ReadError;
 use crate::store::trail::Trail;
 
+pub use ask::{Ask, Budget, Found, SearchError, Stopped, Unreadable, naive, search};
+pub use counts::{CountAsk, Counts, count};
 pub use cursor::{Cursor, InvalidCursor, Order};
 pub use indexer::Indexer;
 pub use parse::{QueryError, parse};
 pub use query::Query;
-pub use scan::{Ask, Budget, Found, SearchError, Stopped, Unreadable, naive, search};
 
-/// Entries read at a time while a sidecar is made.
-const STEP: u64 = 64;
+/// Below the directory of what is derived: filters of texts, and indexes of fields.
+const SIDECARS: &str = "search";
+const INDEXES: &str = "index";
 
 /// Records of searches that wait for the log: more come together only when it takes nothing.
 const NOTES_MAX: usize = 10_000;
 
-/// The sidecars of a trail, and the maps that gave them.
+/// What is derived of one payload file: both, or it is made again.
+#[derive(Debug)]
+struct Known {
+    sidecar: Sidecar,
+    terms: TermIndex,
+}
+
+/// What is derived of a trail's payload files, and the maps that gave it.
 #[derive(Debug)]
 pub struct Index {
     catalog: Arc<Catalog>,
     maps: String,
     dir: Option<PathBuf>,
-    open: Mutex<HashMap<String, Arc<Sidecar>>>,
+    open: Mutex<HashMap<String, Arc<Known>>>,
     /// Records of searches that are not in the log yet; none while nobody writes them there.
     notes: Mutex<Option<Vec<Vec<u8>>>>,
 }
 
-/// Why a sidecar was not made.
+/// Why nothing was derived of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     /// The payload file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The sidecar cannot be written.
+    /// It cannot be written.
     #[error("{path}: {why}", path = path.display())]
     Write {
         /// Which.
@@ -79,13 +93,13 @@ pub enum IndexError {
 }
 
 impl Index {
-    /// Without sidecars: every file is read.
+    /// Without anything derived: every file is read.
     #[must_use]
     pub fn none(catalog: Arc<Catalog>) -> Self {
         Self { maps: catalog.fingerprint(), catalog, dir: None, open: Mutex::default(), notes: Mutex::default() }
     }
 
-    /// With the sidecars in `dir`, which need not exist.
+    /// With `search` and `index` in `dir`, which need not exist.
     #[must_use]
     pub fn kept_in(dir: PathBuf, catalog: Arc<Catalog>) -> Self {
         Self { dir: Some(dir), ..Self::none(catalog) }
@@ -124,79 +138,100 @@ impl Index {
         }
     }
 
-    fn path(&self, of: &PayloadFile) -> Option<PathBuf> {
+    /// Where the sidecar and the index of a payload file lie.
+    fn paths(&self, of: &PayloadFile) -> Option<(PathBuf, PathBuf)> {
         let name = of.name();
-        let name = Path::new(&name).file_stem()?;
-        Some(self.dir.as_ref()?.join(name).with_extension("search"))
+        let stem = Path::new(&name).file_stem()?;
+        let dir = self.dir.as_ref()?;
+        Some((dir.join(SIDECARS).join(stem).with_extension("search"), dir.join(INDEXES).join(stem)))
     }
 
-    /// The sidecar of a payload file, if it is whole and says what would be said now.
+    /// Whether a payload file is found fast: what is derived of it is whole and says what would be said now.
     #[must_use]
-    pub fn sidecar(&self, of: &PayloadFile, state: &TrailState) -> Option<Arc<Sidecar>> {
-        let path = self.path(of)?;
+    pub fn is_made(&self, of: &PayloadFile, state: &TrailState) -> bool {
+        self.known(of, state).is_some()
+    }
+
+    fn known(&self, of: &PayloadFile, state: &TrailState) -> Option<Arc<Known>> {
         let name = of.name();
         let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
-        let sidecar = match known {
+        let known = match known {
             Some(known) => known,
             None => {
-                let opened = Arc::new(Sidecar::open(&path, of, &self.maps)?);
+                let (sidecar, terms) = self.paths(of)?;
+                let sidecar = Sidecar::open(&sidecar, of, &self.maps)?;
+                let opened = Arc::new(Known { sidecar, terms: TermIndex::open(&terms, of, &self.maps)? });
                 self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(&opened));
                 opened
             }
         };
         // A source that is of another kind now is mapped in another way.
         let same = |(number, kind): (&u32, &String)| kind_of(state, *number) == kind;
-        sidecar.header.sources.iter().all(same).then_some(sidecar)
+        known.sidecar.header.sources.iter().all(same).then_some(known)
     }
 
     fn forget(&self, of: &PayloadFile) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&of.name());
     }
 
-    /// Whether an entry of the file may match; true when nothing is known of it.
-    #[must_use]
-    pub fn may_match(&self, file: &PayloadFile, matcher: &Matcher, directory: &Directory, state: &TrailState) -> bool {
-        let Some(sidecar) = self.sidecar(file, state) else { return true };
-        let asked = Candidate::new(file, &sidecar, directory, state).and_then(|candidate| candidate.may_match(matcher));
-        asked.unwrap_or_else(|why| {
-            tracing::warn!(%why, file = file.name(), "what search derived of a payload file is damaged; it is made again");
-            self.forget(file);
-            if let Some(path) = self.path(file) {
-                // Whoever cannot remove it finds it damaged again.
-                let _ = std::fs::remove_file(path);
+    /// Asks what is derived of a file; nothing when there is nothing, or it is damaged.
+    fn ask<T>(
+        &self,
+        file: &PayloadFile,
+        directory: &Directory,
+        state: &TrailState,
+        question: impl FnOnce(&Derived<'_>, &TermIndex) -> std::io::Result<T>,
+    ) -> Option<T> {
+        let known = self.known(file, state)?;
+        let derived = Derived::new(file, &known.sidecar, &known.terms, directory, state);
+        match derived.and_then(|derived| question(&derived, &known.terms)) {
+            Ok(answer) => Some(answer),
+            Err(why) => {
+                tracing::warn!(%why, file = file.name(), "what search derived of a payload file is damaged; it is made again");
+                self.forget(file);
+                if let Some((sidecar, _)) = self.paths(file) {
+                    // Whoever cannot remove it finds it damaged again.
+                    let _ = std::fs::remove_file(sidecar);
+                }
+                None
             }
-            true
-        })
+        }
     }
 
-    /// Makes the sidecar of a payload file.
+    /// The entries of the file that may match; nothing when that cannot be said.
+    fn narrow(&self, file: &PayloadFile, matcher: &Matcher, directory: &Directory, state: &TrailState) -> Option<Narrowed> {
+        self.ask(file, directory, state, |derived, _| derived.narrow(matcher))
+    }
+
+    /// Derives what search needs of a payload file.
     ///
     /// # Errors
     /// [`IndexError`].
     pub fn make(&self, trail: &Trail, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Result<(), IndexError> {
-        let Some(path) = self.path(file) else { return Ok(()) };
+        let Some((sidecar, terms)) = self.paths(file) else { return Ok(()) };
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |why| IndexError::Write { path, why }
+        };
+        let folder = sidecar.parent().unwrap_or(&sidecar);
+        std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let view = trail.view();
         let nobody = Directory::default();
         let knowing = document::Knowing { catalog: &self.catalog, directory: &nobody, state: &view.state };
-        let mut gathered = Gathered::default();
-        let mut at = file.first;
-        while at < file.end() {
-            if stopped() {
-                return Err(IndexError::Stopped);
-            }
-            let to = (at + STEP).min(file.end());
-            let leaves = trail.reader().leaves(at..to)?;
-            for entry in trail.reader().file_entries(file, at, &leaves)? {
-                let document = document::Document::new(&entry, knowing);
-                gathered.add(&document, entry.leaf.source, kind_of(&view.state, entry.leaf.source));
-            }
-            at = to;
+        let mut gathered = Gathered::new(file);
+        let mut builder = Builder::new(&terms).map_err(failed(&terms))?;
+        let mut wrong = None;
+        trail.reader().each_in_file(file, &mut |entry| {
+            let document = document::Document::new(&entry, knowing);
+            gathered.add(&document, kind_of(&view.state, entry.leaf.source));
+            wrong = builder.add(&document).err().map(failed(&terms)).or_else(|| stopped().then_some(IndexError::Stopped));
+            wrong.is_none()
+        })?;
+        if let Some(why) = wrong {
+            return Err(why);
         }
-        let failed = |why| IndexError::Write { path: path.clone(), why };
-        if let Some(dir) = &self.dir {
-            std::fs::create_dir_all(dir).map_err(failed)?;
-        }
-        gathered.write(&path, file, &self.maps).map_err(failed)?;
+        builder.finish(&terms, file, &self.maps).map_err(failed(&terms))?;
+        gathered.write(&sidecar, file, &self.maps).map_err(failed(&sidecar))?;
         self.forget(file);
         Ok(())
     }

@@ -10,13 +10,17 @@
 )]
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indelible::clock::Clock;
 use indelible::door::{Admission, Batch, By, Origin};
 use indelible::intake::{Media as MediaType, SourceName, decode};
-use indelible::search::{Ask, Budget, Cursor, Found, Index, Order, Stopped, naive, parse, search};
+use indelible::search::counts::{COUNTED, Histogram};
+use indelible::search::document::{Document, Knowing};
+use indelible::search::field::Name;
+use indelible::search::{Ask, Budget, CountAsk, Cursor, Found, Index, Order, Stopped, count, naive, parse, search};
 use indelible::source::Catalog;
 use indelible::source::directory::{Directory, People, add};
 use indelible::store::media::{Disk, Media};
@@ -85,7 +89,7 @@ impl Log {
         let state = Arc::clone(&self.trail.view().state);
         for file in state.payload_files.values() {
             index.make(&self.trail, file, &|| false).unwrap();
-            assert!(index.sidecar(file, &state).is_some(), "{}", file.name());
+            assert!(index.is_made(file, &state), "{}", file.name());
         }
         state.payload_files.len()
     }
@@ -237,6 +241,68 @@ fn every_line_finds_what_comparing_everything_finds_with_and_without_an_index() 
     }
 }
 
+#[test]
+fn counts_are_those_of_comparing_everything_with_and_without_an_index() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    let (none, index) = (Index::none(Arc::clone(&log.catalog)), log.index());
+    log.make_all(&index);
+    let facets: Vec<Name> = COUNTED.into_iter().chain([Name::Source]).collect();
+    let view = log.trail.view();
+    let knowing = Knowing { catalog: &log.catalog, directory: &log.directory, state: &view.state };
+    // The time and the first values of every entry.
+    let all: Vec<_> = (0..view.size)
+        .map(|index| {
+            let entry = log.trail.reader().entry(index).unwrap();
+            let document = Document::new(&entry, knowing);
+            (document.time_ms(), facets.iter().map(|name| document.first(*name)).collect::<Vec<_>>())
+        })
+        .collect();
+    for line in LINES {
+        let matching: Vec<_> = log.naive(line).into_iter().map(|index| &all[index as usize]).collect();
+        for (which, with) in [("no index", &none), ("an index", &index)] {
+            let ask = CountAsk {
+                query: parse(line).unwrap(),
+                size: None,
+                now_ms: NOW,
+                facets: facets.clone(),
+                histogram: true,
+                time: Duration::from_secs(600),
+            };
+            let counts = count(&log.trail, with, &log.directory, &ask).unwrap();
+            assert_eq!(counts.matches, matching.len() as u64, "{line:?} with {which}");
+            assert_eq!((counts.left_out, counts.unreadable.len(), counts.root), (0, 0, view.root));
+            for (nth, (name, values)) in counts.facets.iter().enumerate() {
+                let mut expected = BTreeMap::<String, u64>::new();
+                matching.iter().filter_map(|(_, firsts)| firsts[nth].clone()).for_each(|value| *expected.entry(value).or_default() += 1);
+                let counted: BTreeMap<String, u64> =
+                    values.top(10_000).into_iter().map(|(value, count)| (value.to_owned(), count)).collect();
+                assert_eq!(counted, expected, "{line:?} by {} with {which}", name.word());
+            }
+            let mut expected = Histogram::default();
+            matching.iter().for_each(|(time_ms, _)| expected.add(*time_ms, 1));
+            assert_eq!(counts.histogram.unwrap().buckets(), expected.buckets(), "{line:?} with {which}");
+        }
+    }
+}
+
+#[test]
+fn a_count_says_what_it_left_out_and_what_it_could_not_read() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    let index = log.index();
+    log.make_all(&index);
+    let ask = |time| CountAsk { query: parse("").unwrap(), size: None, now_ms: NOW, facets: Vec::new(), histogram: false, time };
+    let counts = |time| count(&log.trail, &index, &log.directory, &ask(time)).unwrap();
+    let size = log.trail.view().size;
+    assert_eq!((counts(Duration::ZERO).matches, counts(Duration::ZERO).left_out), (0, size));
+    let all = counts(Duration::from_secs(600)).matches;
+    let state = Arc::clone(&log.trail.view().state);
+    let file = state.payload_files.values().find(|file| file.class == 1).unwrap();
+    std::fs::remove_file(log.dir.path().join("trail").join(file.name())).unwrap();
+    let without = counts(Duration::from_secs(600));
+    let unreadable: u64 = without.unreadable.iter().map(|gap| gap.end - gap.first).sum();
+    assert!(without.matches < all && without.matches + unreadable >= all, "{} of {all}, {unreadable}", without.matches);
+}
+
 /// Lines that nobody wrote, over values that the events have.
 fn any_line() -> impl Strategy<Value = String> {
     let field = prop::sample::select(vec![
@@ -290,13 +356,23 @@ fn any_line() -> impl Strategy<Value = String> {
     })
 }
 
+/// All files below a directory, in the order of their names.
+fn files_below(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() { files.extend(files_below(&entry)) } else { files.push(entry) }
+    }
+    files.sort();
+    files
+}
+
 #[test]
 fn random_lines_over_random_events_find_the_same_whatever_became_of_the_index() {
     let mut random = TestRunner::deterministic();
     let log = Log::filled(&mut random);
     let index = log.index();
     log.make_all(&index);
-    let files: Vec<_> = std::fs::read_dir(log.dir.path().join("derived")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files = files_below(&log.dir.path().join("derived"));
     for round in 0..90_usize {
         let line = draw(&mut random, any_line(), 1).remove(0);
         if parse(&line).is_err() {
@@ -318,7 +394,10 @@ fn random_lines_over_random_events_find_the_same_whatever_became_of_the_index() 
             }
             Ok(_) if round % 10 == 4 => std::fs::remove_file(path).unwrap(),
             Ok(_) => {}
-            Err(_) => drop(log.make_all(&index)),
+            Err(_) => {
+                log.make_all(&index);
+                files = files_below(&log.dir.path().join("derived"));
+            }
         }
         let index = if round % 3 == 0 { &log.index() } else { &index };
         assert_eq!(log.all(index, &line, order, round % 40 + 1).0, expected, "{line}");
@@ -339,11 +418,11 @@ fn an_index_of_other_maps_or_kinds_is_stale() {
     let with_other_maps = Index::kept_in(log.dir.path().join("derived"), catalog);
     let view = log.trail.view();
     let events = view.state.payload_files.values().find(|file| file.class == 1).unwrap();
-    assert!(index.sidecar(events, &view.state).is_some());
-    assert!(with_other_maps.sidecar(events, &view.state).is_none());
+    assert!(index.is_made(events, &view.state));
+    assert!(!with_other_maps.is_made(events, &view.state));
     let mut state = (*view.state).clone();
     state.sources.values_mut().for_each(|source| source.kind = "zoom".into());
-    assert!(index.sidecar(events, &state).is_none(), "a source that is of another kind now");
+    assert!(!index.is_made(events, &state), "a source that is of another kind now");
 }
 
 #[test]

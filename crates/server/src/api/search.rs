@@ -1,4 +1,5 @@
-//! `GET /v1/search`: the entries that a search line describes, and how much of the log that covers.
+//! `GET /v1/search`: the entries that a search line describes, how much of the log that covers, and counts
+//! of all that match.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Credential;
 use crate::api::answer::json;
+use crate::api::counts::{Counting, CountsJson, Wanted, counts};
 use crate::api::dispatch::Asked;
 use crate::api::entry_json::{EntryJson, Knowing};
 use crate::api::error::ApiError;
@@ -35,6 +37,8 @@ struct SearchQuery {
     order: OrderWord,
     limit: Option<usize>,
     cursor: Option<String>,
+    facets: Option<String>,
+    histogram: Option<String>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -57,6 +61,9 @@ pub struct Page {
     stopped: Option<&'static str>,
     next: Option<String>,
     checkpoint: String,
+    /// What was asked to be counted, over all of the tree and not this page alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<CountsJson>,
 }
 
 #[derive(Serialize)]
@@ -104,14 +111,16 @@ struct Summary {
     target: Option<String>,
 }
 
-/// `GET /v1/search?q=&order=&limit=&cursor=`.
+/// `GET /v1/search?q=&order=&limit=&cursor=&facets=&histogram=`.
 pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
-    let SearchQuery { q, order, limit, cursor } = query(&asked.parts.uri)?;
+    let SearchQuery { q, order, limit, cursor, facets, histogram } = query(&asked.parts.uri)?;
     let limit = limit.unwrap_or(HITS);
-    if !(1..=LIST_ENTRIES_MAX).contains(&limit) {
+    let wanted = Wanted::parse(facets.as_deref(), histogram.as_deref())?;
+    let least = usize::from(wanted.is_nothing());
+    if !(least..=LIST_ENTRIES_MAX).contains(&limit) {
         return Err(ApiError::bad_request(
             "limit_invalid",
-            format!("limit={limit}: use 1 to {LIST_ENTRIES_MAX}, and `next` of each answer as `cursor` of the next request"),
+            format!("limit={limit}: use {least} to {LIST_ENTRIES_MAX}, and `next` of each answer as `cursor` of the next request"),
         ));
     }
     let ask = Ask {
@@ -127,13 +136,42 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
     let (admission, index, key) = (Arc::clone(&api.admission), api.index(), caller.key_id());
     api.search(move |trail| {
         let directory = admission.identities().in_force(trail)?;
-        let page = page(trail, &index, &directory, &ask)?;
+        let page = counted_page((trail, &index, &directory), &ask, &wanted)?;
         if !index.note(records::search(&key.to_string(), &page.query, page.events.len() as u64, page.tree.size)) {
             return Err(ApiError::later("busy", "the log takes no records of searches now, so nothing is shown: ask again in a moment", 1));
         }
         Ok(json(StatusCode::OK, &page))
     })
     .await
+}
+
+/// A page, with what is to be counted of all that matches.
+///
+/// # Errors
+/// [`SearchError`].
+pub fn counted_page(of: (&Trail, &Index, &Directory), ask: &Ask, wanted: &Wanted) -> Result<Page, SearchError> {
+    let (trail, index, directory) = of;
+    if wanted.is_nothing() {
+        return page(trail, index, directory, ask);
+    }
+    let now_ms = ask.cursor.map_or(ask.now_ms, |cursor| cursor.now_ms);
+    let counting = |size| Counting { query: &ask.query, size, now_ms, time: ask.budget.time };
+    if ask.budget.hits > 0 {
+        let mut page = page(trail, index, directory, ask)?;
+        page.counts = Some(counts(of, wanted, &counting(Some(page.tree.size)))?.0);
+        return Ok(page);
+    }
+    let (counts, size, root) = counts(of, wanted, &counting(None))?;
+    Ok(Page {
+        query: ask.query.to_string(),
+        events: Vec::new(),
+        tree: TreeJson { size, root: root.to_string() },
+        covered: Covered { from: 0, to: size, read: 0, ruled_out: 0, complete: counts.complete(), unreadable: Vec::new() },
+        stopped: None,
+        next: None,
+        checkpoint: trail.view().note.to_string(),
+        counts: Some(counts),
+    })
 }
 
 /// Searches, and makes a page of what is found.
@@ -160,6 +198,7 @@ pub fn page(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> R
         stopped: stopped.map(crate::search::Stopped::word),
         next: next.map(|cursor| cursor.to_string()),
         checkpoint: view.note.to_string(),
+        counts: None,
     })
 }
 

@@ -108,12 +108,12 @@ impl DataDir {
     /// Where the directory of identities is kept for the next start. Derived from the trail and beside
     /// it, so that no check of the trail meets it and no backup holds it.
     pub fn directory_file(&self) -> PathBuf {
-        self.root.join("derived").join(TRAIL).join("identities.json")
+        self.derived_dir().join("identities.json")
     }
 
-    /// Where what search derives of payload files is kept; as [`DataDir::directory_file`], beside the trail.
-    pub fn search_dir(&self) -> PathBuf {
-        self.root.join("derived").join(TRAIL).join("search")
+    /// Where what is derived of payload files is kept; as [`DataDir::directory_file`], beside the trail.
+    pub fn derived_dir(&self) -> PathBuf {
+        self.root.join("derived").join(TRAIL)
     }
 
     /// The medium that the trail lies on.

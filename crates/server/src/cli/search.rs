@@ -109,7 +109,7 @@ impl Search {
         with_data_and_trail(data, |dir, trail| {
             let identities = Identities::kept_in(dir.directory_file());
             let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;
-            let index = Index::kept_in(dir.search_dir(), Arc::clone(&catalog));
+            let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
             let failed = |why: &dyn std::fmt::Display| Failure::new(why.to_string());
             let pages = self.pages(|limit, cursor| {
                 let ask = Ask {

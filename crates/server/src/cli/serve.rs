@@ -196,7 +196,7 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         out.flush()?;
         let pollers = start_pollers(&admission, dir);
         let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
-        let index = Arc::new(Index::kept_in(dir.search_dir(), Arc::clone(&catalog)));
+        let index = Arc::new(Index::kept_in(dir.derived_dir(), Arc::clone(&catalog)));
         let indexer = Indexer::start(trail, &index)?;
         let watch = Watch::start(trail, Clock::system(), Observe::by(catalog))?;
         let state = state.watched_by(Arc::clone(&watch)).indexed_by(index);

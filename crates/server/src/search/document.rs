@@ -122,6 +122,18 @@ impl<'a> Document<'a> {
         self.entry.leaf.kind
     }
 
+    /// Its number in the log.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.entry.index
+    }
+
+    /// The number of its source; 0 for the trail itself.
+    #[must_use]
+    pub fn source(&self) -> u32 {
+        self.entry.leaf.source
+    }
+
     /// What the source sent; of an act, what it does.
     fn bytes(&self) -> &'a [u8] {
         match (self.kind(), self.entry.lengths.first()) {
@@ -275,6 +287,8 @@ const fn paths(name: Name) -> &'static [&'static [&'static str]] {
         Name::Resource => &[&["resources", "name"], &["resources", "uid"], &["resource", "name"], &["resource", "uid"]],
         Name::Account => &[&["cloud", "account", "uid"], &["cloud", "account", "name"]],
         Name::Region => &[&["cloud", "region"]],
+        Name::Country => &[&["src_endpoint", "location", "country"], &["device", "location", "country"]],
+        Name::Asn => &[&["src_endpoint", "autonomous_system", "number"]],
         Name::Message => &[&["message"], &["status_detail"]],
         _ => &[],
     }

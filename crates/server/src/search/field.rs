@@ -67,6 +67,8 @@ names! {
     Resource "resource" &[], "What it was done with.";
     Account "account" &[], "The cloud account.";
     Region "region" &[], "The cloud region.";
+    Country "country" &[], "The country that it came from.";
+    Asn "asn" &[], "The network that it came from, by its number.";
     Message "message" &[], "What the event says in words.";
     Id "id" &[], "The record's own id.";
     Index "index" &[], "The entry's number in the log.";

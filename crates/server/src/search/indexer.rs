@@ -1,5 +1,5 @@
-//! The thread that makes sidecars and records searches, behind the log: nothing waits for it, and what
-//! has no sidecar is read.
+//! The thread that derives what search needs and records searches, behind the log: nothing waits for it,
+//! and what it has not come to is read.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::search::{Index, IndexError};
+use crate::search::{INDEXES, Index, IndexError, SIDECARS};
 use crate::store::trail::Trail;
 
 /// How much it yields, as the watch does.
@@ -74,7 +74,7 @@ fn run(trail: &Trail, index: &Index, stopped: &dyn Fn() -> bool) {
             if stopped() {
                 return;
             }
-            if index.sidecar(file, &state).is_some() {
+            if index.is_made(file, &state) {
                 continue;
             }
             index.forget(file);
@@ -97,14 +97,15 @@ fn run(trail: &Trail, index: &Index, stopped: &dyn Fn() -> bool) {
     }
 }
 
-/// Removes files of payload files that are no more, and what was half written.
+/// Removes what was derived of payload files that are no more, and what was half written.
 fn remove_orphans(trail: &Trail, index: &Index, dir: &Path) {
     let state = Arc::clone(&trail.view().state);
-    let wanted: HashSet<_> = state.payload_files.values().filter_map(|file| index.path(file)).collect();
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if !wanted.contains(&entry.path()) {
-            // Derived: whoever cannot remove it leaves it.
-            let _ = std::fs::remove_file(entry.path());
-        }
+    let wanted: HashSet<_> =
+        state.payload_files.values().filter_map(|file| index.paths(file)).flat_map(|(sidecar, terms)| [sidecar, terms]).collect();
+    let there = [SIDECARS, INDEXES].map(|name| std::fs::read_dir(dir.join(name)).into_iter().flatten().flatten());
+    for entry in there.into_iter().flatten().filter(|entry| !wanted.contains(&entry.path())) {
+        // Derived: whoever cannot remove it leaves it.
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let _ = if is_dir { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
     }
 }

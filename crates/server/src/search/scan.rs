@@ -1,25 +1,25 @@
-//! A search over the log: payload files that may hold a match, then what is not in files yet, or the
-//! other way round.
+//! The walk over the log: from candidate to candidate through payload files, then what is not in files yet,
+//! or the other way round.
 //!
-//! INVARIANT: an answer covers every entry of its range below the size it names, except for what it
-//! lists as unreadable. What was ruled out unread is counted apart from what was looked at.
+//! INVARIANT: every entry of the range that was walked is compared, or ruled out by what is derived of its
+//! file, or listed as unreadable.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
-use tlog::Hash;
+use evidence::leaf::Leaf;
 
-use crate::log::core::{payload_file_of, stands_in_files_to};
+use crate::log::core::stands_in_files_to;
 use crate::search::Index;
-use crate::search::cursor::{Cursor, InvalidCursor, Order};
+use crate::search::ask::{Stopped, Unreadable};
+use crate::search::cursor::Order;
 use crate::search::document::{Document, Knowing};
 use crate::search::matcher::Matcher;
-use crate::search::query::Query;
-use crate::source::Catalog;
+use crate::search::rows::Rows;
 use crate::source::directory::Directory;
 use crate::store::layout;
 use crate::store::read::{ReadError, StoredEntry};
@@ -28,309 +28,270 @@ use crate::store::trail::Trail;
 /// Entries read at a time. They are held until they are compared, and each may be 1 MiB: 64 MiB in each
 /// of the few searches that run at once.
 const STEP: u64 = 64;
+/// Entries of a step that are read one by one rather than all of it.
+const FEW: usize = 8;
 /// Ranges reported as unreadable; what is beyond is in the last of them.
 const UNREADABLE_MAX: usize = 100;
 
-/// What is asked.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// What to look for.
-    pub query: Query,
-    /// Which entries come first.
-    pub order: Order,
-    /// Where an earlier answer stopped.
-    pub cursor: Option<Cursor>,
-    /// Now, ms.
-    pub now_ms: u64,
-    /// When to stop.
-    pub budget: Budget,
+/// What is searched, for what.
+#[derive(Debug)]
+pub struct Within<'a> {
+    /// The log.
+    pub trail: &'a Trail,
+    /// What is derived of it.
+    pub index: &'a Index,
+    /// Which names are the same person.
+    pub directory: &'a Directory,
+    /// What holds for the log.
+    pub state: Arc<TrailState>,
+    /// What matches.
+    pub matcher: &'a Matcher,
 }
 
-/// When a search stops and says where it goes on.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget {
-    /// After so many matches, at least 1.
-    pub hits: usize,
-    /// After so many bytes of matches.
-    pub bytes: usize,
-    /// After so much time.
-    pub time: Duration,
-    /// After so many entries were read.
-    pub entries: u64,
+/// A payload file that covers a stretch, and what is known of it.
+struct Part {
+    file: PayloadFile,
+    /// The entries that may match; all, while nothing is known.
+    rows: Option<Arc<Rows>>,
+    /// Not there, or not as long as recorded.
+    gone: bool,
 }
 
-/// Why a search stopped before the end of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
-    /// There are as many matches as were asked for.
-    Hits,
-    /// The matches are as large as an answer may be.
-    Bytes,
-    /// It took as long as it may.
-    Time,
-    /// As many entries were read as may be.
-    Entries,
-}
-
-impl Stopped {
-    /// In one word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Hits => "limit",
-            Self::Bytes => "bytes",
-            Self::Time => "time",
-            Self::Entries => "entries",
-        }
+impl Part {
+    fn may_match(&self, index: u64) -> bool {
+        self.rows.as_ref().is_none_or(|rows| rows.contains(index))
     }
 }
 
-/// Entries that could not be looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// First of them.
-    pub first: u64,
-    /// The index behind the last.
-    pub end: u64,
-    /// Why.
-    pub why: String,
+/// A stretch of the log that the same payload files cover.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// Its indexes.
+    pub range: Range<u64>,
+    /// The files; none of what is not in files yet.
+    pub files: Option<Vec<PayloadFile>>,
 }
 
-/// An answer.
+/// How far a walk came.
 #[derive(Debug)]
-pub struct Found {
-    /// What matches, in the order asked for.
-    pub hits: Vec<StoredEntry>,
-    /// Size of the tree that the answer covers.
-    pub size: u64,
-    /// Its root.
-    pub root: Hash,
-    /// The indexes that this page covers.
+pub struct Seen {
+    /// The indexes that it covers.
     pub range: Range<u64>,
+    /// Where it would go on: the index before which, or at which.
+    pub at: u64,
     /// Entries that were read and compared.
     pub read: u64,
-    /// Entries in files that were ruled out unread.
+    /// Entries that were ruled out unread.
     pub ruled_out: u64,
     /// What could not be looked at.
     pub unreadable: Vec<Unreadable>,
-    /// Why it ends before the end of the log.
+    /// Why it ended before its end.
     pub stopped: Option<Stopped>,
-    /// Where it goes on; none at the end of the log.
-    pub next: Option<Cursor>,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum SearchError {
-    /// The cursor is of another search.
-    #[error(transparent)]
-    Cursor(#[from] InvalidCursor),
-    /// The tree cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
+/// Takes a match, and says whether that is enough.
+pub type Take<'t> = dyn FnMut(StoredEntry) -> Option<Stopped> + 't;
 
-/// What is known of a payload file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    MayMatch,
-    RuledOut,
-    /// Not there, or not as long as recorded.
-    Gone,
-}
-
-/// A stretch of the log that the same payload files cover; none of what is not in files yet.
-struct Stretch {
-    range: Range<u64>,
-    files: Option<Vec<PayloadFile>>,
-}
-
-/// Searches the log.
-///
-/// # Errors
-/// [`SearchError`]; entries that cannot be read are no error but part of the answer.
-pub fn search(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> Result<Found, SearchError> {
-    let query = crc32c::crc32c(ask.query.to_string().as_bytes());
-    let view = trail.view();
-    let start = match ask.cursor {
-        Some(cursor) if cursor.query == query && cursor.order == ask.order && cursor.size <= view.size => cursor,
-        Some(_) => return Err(InvalidCursor.into()),
-        None => {
-            let at = if ask.order == Order::Newest { view.size } else { 0 };
-            Cursor { order: ask.order, at, size: view.size, now_ms: ask.now_ms, query }
-        }
-    };
-    let root = if start.size == view.size { view.root } else { trail.reader().root_at(start.size)? };
-    let due = if ask.order == Order::Newest { 0..start.at } else { start.at..start.size };
-    let mut scan = Scan {
-        trail,
-        index,
-        directory,
-        matcher: Matcher::new(&ask.query, i64::try_from(start.now_ms).unwrap_or(i64::MAX)),
-        order: ask.order,
-        budget: ask.budget,
-        began: Instant::now(),
-        state: Arc::clone(&view.state),
-        verdicts: HashMap::new(),
-        at: start.at,
-        bytes: 0,
-        found: Found {
-            hits: Vec::new(),
-            size: start.size,
-            root,
-            range: due.clone(),
-            read: 0,
-            ruled_out: 0,
-            unreadable: Vec::new(),
-            stopped: None,
-            next: None,
-        },
-    };
-    scan.run(&due);
-    let mut found = scan.found;
-    let range = if ask.order == Order::Newest { scan.at..start.at } else { start.at..scan.at };
-    let ends = if ask.order == Order::Newest { scan.at == 0 } else { scan.at == start.size };
-    found.range = range;
-    found.next = (!ends).then_some(Cursor { at: scan.at, ..start });
-    if ends {
-        found.stopped = None;
-    }
-    Ok(found)
-}
-
-struct Scan<'a> {
-    trail: &'a Trail,
-    index: &'a Index,
-    directory: &'a Directory,
-    matcher: Matcher,
+/// A walk under way.
+pub struct Scan<'a, 't> {
+    within: &'a Within<'a>,
     order: Order,
-    budget: Budget,
-    began: Instant,
-    state: Arc<TrailState>,
-    /// What is known of a file, by name.
-    verdicts: HashMap<String, Verdict>,
-    /// As in [`Cursor`].
+    deadline: Option<Instant>,
+    entries_max: u64,
+    /// What may match in a file that covers several stretches, by its name.
+    known: HashMap<String, Option<Arc<Rows>>>,
+    /// As in [`Seen`].
     at: u64,
-    bytes: usize,
-    found: Found,
+    read: u64,
+    unreadable: Vec<Unreadable>,
+    stopped: Option<Stopped>,
+    take: &'a mut Take<'t>,
 }
 
-impl Scan<'_> {
-    fn run(&mut self, due: &Range<u64>) {
-        let mut stretches = stretches(&self.state, due);
+impl<'a, 't> Scan<'a, 't> {
+    /// A walk over `due` that gives `take` each match.
+    pub fn new(within: &'a Within<'a>, order: Order, due: &Range<u64>, take: &'a mut Take<'t>) -> Self {
+        let at = if order == Order::Newest { due.end } else { due.start };
+        let (known, unreadable) = (HashMap::new(), Vec::new());
+        Self { within, order, deadline: None, entries_max: u64::MAX, known, at, read: 0, unreadable, stopped: None, take }
+    }
+
+    /// Ends the walk at a time, or after so many entries were read.
+    pub fn stop_at(&mut self, deadline: Instant, entries_max: u64) {
+        (self.deadline, self.entries_max) = (Some(deadline), entries_max);
+    }
+
+    /// Whether it came to the end of `due`.
+    pub fn is_at_end(&self, due: &Range<u64>) -> bool {
+        self.left(due).is_empty()
+    }
+
+    /// How far it came.
+    pub fn seen(&mut self, due: &Range<u64>) -> Seen {
+        let range = match self.order {
+            Order::Newest => self.at..due.end,
+            Order::Oldest => due.start..self.at,
+        };
+        let unread: u64 = self.unreadable.iter().map(|gap| gap.end - gap.first).sum();
+        Seen {
+            ruled_out: (range.end - range.start).saturating_sub(self.read).saturating_sub(unread),
+            range,
+            at: self.at,
+            read: self.read,
+            unreadable: std::mem::take(&mut self.unreadable),
+            stopped: self.stopped,
+        }
+    }
+
+    /// Walks, until the end or until it is enough.
+    pub fn run(&mut self, due: &Range<u64>) {
+        let mut stretches = stretches(&self.within.state, due);
         if self.order == Order::Newest {
             stretches.reverse();
         }
         for stretch in stretches {
-            let files = stretch.files.map(|files| self.candidates(files));
-            if let Some((may, covered)) = &files
-                && may.is_empty()
-                && *covered
-            {
-                self.found.ruled_out += stretch.range.end - stretch.range.start;
-                self.at = if self.order == Order::Newest { stretch.range.start } else { stretch.range.end };
-            } else if !self.stretch(stretch.range, files.map(|(may, _)| may).as_deref()) {
-                return;
-            }
-            if self.is_over() {
+            if !self.stretch(stretch) || self.is_over() {
                 return;
             }
         }
     }
 
-    /// Steps through a stretch; false when the search is over.
-    fn stretch(&mut self, range: Range<u64>, files: Option<&[PayloadFile]>) -> bool {
-        let (mut from, mut to) = (range.start, range.end);
-        while from < to {
-            let step = match self.order {
-                Order::Newest => to.saturating_sub(STEP).max(from)..to,
-                Order::Oldest => from..(from + STEP).min(to),
-            };
-            let mut entries = match files {
-                Some(files) => self.in_files_of(&step, files),
-                None => self.in_tail(&step),
-            };
-            if self.order == Order::Newest {
-                entries.reverse();
-                to = step.start;
-            } else {
-                from = step.end;
+    /// Walks one stretch; false when the walk is over.
+    pub fn stretch(&mut self, stretch: Stretch) -> bool {
+        match stretch.files {
+            Some(files) => {
+                let parts: Vec<_> = files.into_iter().map(|file| self.part(file)).collect();
+                self.in_files(&stretch.range, &parts)
             }
+            None => self.in_tail(&stretch.range),
+        }
+    }
+
+    /// What is left of a range when everything up to `self.at` is done.
+    fn left(&self, range: &Range<u64>) -> Range<u64> {
+        match self.order {
+            Order::Newest => range.start..range.end.min(self.at),
+            Order::Oldest => range.start.max(self.at)..range.end,
+        }
+    }
+
+    /// The next entries to look at, from the end where the order begins.
+    fn step(&self, left: &Range<u64>) -> Range<u64> {
+        match self.order {
+            Order::Newest => left.end.saturating_sub(STEP).max(left.start)..left.end,
+            Order::Oldest => left.start..(left.start + STEP).min(left.end),
+        }
+    }
+
+    /// Everything of this range is done.
+    fn pass(&mut self, range: &Range<u64>) {
+        self.at = if self.order == Order::Newest { range.start } else { range.end };
+    }
+
+    /// Goes through a stretch in payload files, from candidate to candidate; false when the search is over.
+    fn in_files(&mut self, range: &Range<u64>, parts: &[Part]) -> bool {
+        loop {
+            let left = self.left(range);
+            let next = match self.order {
+                Order::Newest => {
+                    parts.iter().filter_map(|part| part.rows.as_ref().map_or(left.end.checked_sub(1), |rows| rows.previous(left.end))).max()
+                }
+                Order::Oldest => {
+                    parts.iter().filter_map(|part| part.rows.as_ref().map_or(Some(left.start), |rows| rows.next(left.start))).min()
+                }
+            };
+            // A range that no file covers is looked at, and reported.
+            let next = if parts.is_empty() { Some(left.start) } else { next };
+            let Some(next) = next.filter(|next| left.contains(next)) else {
+                self.pass(range);
+                return true;
+            };
+            let due = match self.order {
+                _ if parts.is_empty() => left,
+                Order::Newest => self.step(&(left.start..next + 1)),
+                Order::Oldest => self.step(&(next..left.end)),
+            };
+            let entries = self.read(&due, parts);
             if !self.look_at(entries) {
                 return false;
             }
-            self.at = if self.order == Order::Newest { step.start } else { step.end };
+            self.pass(&due);
             if self.is_over() {
                 return false;
             }
         }
-        true
+    }
+
+    /// Goes through entries that may not stand in files yet; false when the search is over.
+    fn in_tail(&mut self, range: &Range<u64>) -> bool {
+        loop {
+            let left = self.left(range);
+            if left.is_empty() {
+                return true;
+            }
+            let due = self.step(&left);
+            let entries = self.read_tail(&due);
+            if !self.look_at(entries) {
+                return false;
+            }
+            self.pass(&due);
+            if self.is_over() {
+                return false;
+            }
+        }
     }
 
     fn is_over(&mut self) -> bool {
-        if self.found.stopped.is_none() && self.began.elapsed() >= self.budget.time {
-            self.found.stopped = Some(Stopped::Time);
+        if self.stopped.is_none() && self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            self.stopped = Some(Stopped::Time);
         }
-        if self.found.stopped.is_none() && self.found.read >= self.budget.entries {
-            self.found.stopped = Some(Stopped::Entries);
+        if self.stopped.is_none() && self.read >= self.entries_max {
+            self.stopped = Some(Stopped::Entries);
         }
-        self.found.stopped.is_some()
+        self.stopped.is_some()
     }
 
-    /// Compares entries; false when there are enough matches, or no time is left for more.
-    fn look_at(&mut self, entries: Vec<StoredEntry>) -> bool {
-        let state = Arc::clone(&self.state);
-        let knowing = Knowing { catalog: self.index.catalog(), directory: self.directory, state: &state };
+    /// Compares entries, given in ascending order; false when there are enough matches, or no time is left
+    /// for more.
+    fn look_at(&mut self, mut entries: Vec<StoredEntry>) -> bool {
+        if self.order == Order::Newest {
+            entries.reverse();
+        }
+        let Within { index, directory, state, matcher, .. } = self.within;
+        let knowing = Knowing { catalog: index.catalog(), directory, state };
         for entry in entries {
-            self.found.read += 1;
-            let matches = self.matcher.matches(&Document::new(&entry, knowing));
+            self.read += 1;
+            let matches = matcher.matches(&Document::new(&entry, knowing));
             self.at = if self.order == Order::Newest { entry.index } else { entry.index + 1 };
-            if !matches {
-                // One entry may take long: the clock is looked at after each.
-                if self.is_over() {
+            if matches {
+                self.stopped = (self.take)(entry);
+                if self.stopped.is_some() {
                     return false;
                 }
-                continue;
-            }
-            self.bytes += entry.raw.len();
-            self.found.hits.push(entry);
-            let full = self.found.hits.len() >= self.budget.hits;
-            if full || self.bytes >= self.budget.bytes {
-                self.found.stopped = Some(if full { Stopped::Hits } else { Stopped::Bytes });
+            } else if self.is_over() {
+                // One entry may take long: the clock is looked at after each.
                 return false;
             }
         }
         true
     }
 
-    /// Files that have to be read, and whether there are any at all. One that is not as recorded has to be:
-    /// then it is reported.
-    fn candidates(&mut self, files: Vec<PayloadFile>) -> (Vec<PayloadFile>, bool) {
-        let covered = !files.is_empty();
-        let may = files.into_iter().filter(|file| self.verdict(file) != Verdict::RuledOut);
-        (may.collect(), covered)
-    }
-
-    fn verdict(&mut self, file: &PayloadFile) -> Verdict {
+    /// What is known of a file. One that is not as recorded has to be read: then it is reported.
+    fn part(&mut self, file: PayloadFile) -> Part {
         let name = file.name();
-        if let Some(known) = self.verdicts.get(&name) {
-            return *known;
-        }
-        let verdict = if self.trail.media().open_read(&name).and_then(|open| open.len()).ok() != Some(file.bytes) {
-            Verdict::Gone
-        } else if self.index.may_match(file, &self.matcher, self.directory, &self.state) {
-            Verdict::MayMatch
-        } else {
-            Verdict::RuledOut
-        };
-        self.verdicts.insert(name, verdict);
-        verdict
+        let gone = self.within.trail.media().open_read(&name).and_then(|open| open.len()).ok() != Some(file.bytes);
+        let Within { index, directory, state, matcher, .. } = self.within;
+        let known = self.known.entry(name).or_insert_with(|| {
+            let narrowed = index.narrow(&file, matcher, directory, state);
+            narrowed.map(|narrowed| Arc::new(narrowed.rows))
+        });
+        let rows = if gone { None } else { known.clone() };
+        Part { file, rows, gone }
     }
 
-    /// Entries of a step that stand in these files. Every entry must stand in one, unless its file was
-    /// ruled out.
-    fn in_files_of(&mut self, step: &Range<u64>, files: &[PayloadFile]) -> Vec<StoredEntry> {
-        let leaves = match self.trail.reader().leaves(step.clone()) {
+    /// The entries of a step that may match. Each of them must stand in its file.
+    fn read(&mut self, step: &Range<u64>, parts: &[Part]) -> Vec<StoredEntry> {
+        let leaves = match self.within.trail.reader().leaves(step.clone()) {
             Ok(leaves) => leaves,
             Err(why) => {
                 self.unreadable(step.clone(), &why);
@@ -338,18 +299,11 @@ impl Scan<'_> {
             }
         };
         let (mut entries, mut failed) = (Vec::new(), BTreeSet::new());
-        for file in files {
-            let read = match self.verdict(file) {
-                // A reader may hold it open still: then it would be read as if nothing had happened.
-                Verdict::Gone => {
-                    Err(ReadError::Damaged { path: file.name(), why: "it is gone, or of another length than recorded".into() })
-                }
-                _ => self.trail.reader().file_entries(file, step.start, &leaves),
-            };
-            match read {
+        for part in parts {
+            match self.read_part(step, part, &leaves) {
                 Ok(found) => entries.extend(found),
                 Err(why) => {
-                    failed.insert(file.class);
+                    failed.insert(part.file.class);
                     self.unreadable(step.clone(), &why);
                 }
             }
@@ -360,18 +314,35 @@ impl Scan<'_> {
             if there.next_if_eq(&index).is_some() || failed.contains(&leaf.class) {
                 continue;
             }
-            let file = payload_file_of(&self.state, index, leaf.class);
-            if file.is_none_or(|file| files.contains(file)) {
-                let path = file.map_or_else(|| layout::PAYLOAD.to_owned(), PayloadFile::name);
+            let part = parts.iter().find(|part| part.file.class == leaf.class);
+            if part.is_none_or(|part| part.may_match(index)) {
+                let path = part.map_or_else(|| layout::PAYLOAD.to_owned(), |part| part.file.name());
                 self.unreadable(index..index + 1, &ReadError::Damaged { path, why: format!("entry {index} is not in it") });
             }
         }
         entries
     }
 
+    fn read_part(&self, step: &Range<u64>, part: &Part, leaves: &[Leaf]) -> Result<Vec<StoredEntry>, ReadError> {
+        // A reader may hold it open still: then it would be read as if nothing had happened.
+        if part.gone {
+            return Err(ReadError::Damaged { path: part.file.name(), why: "it is gone, or of another length than recorded".into() });
+        }
+        let reader = self.within.trail.reader();
+        let due: Vec<_> =
+            step.clone().zip(leaves).filter(|(index, leaf)| leaf.class == part.file.class && part.may_match(*index)).collect();
+        if due.len() <= FEW {
+            let found = due.iter().map(|(index, leaf)| reader.file_entry(&part.file, *index, leaf));
+            return found.filter_map(Result::transpose).collect();
+        }
+        let mut entries = reader.file_entries(&part.file, step.start, leaves)?;
+        entries.retain(|entry| part.may_match(entry.index));
+        Ok(entries)
+    }
+
     /// Entries of a step that may not stand in files yet.
-    fn in_tail(&mut self, step: &Range<u64>) -> Vec<StoredEntry> {
-        let reader = self.trail.reader();
+    fn read_tail(&mut self, step: &Range<u64>) -> Vec<StoredEntry> {
+        let reader = self.within.trail.reader();
         let count = (step.end - step.start) as usize;
         if let Ok(entries) = reader.entries(step.start, count) {
             return entries;
@@ -389,7 +360,7 @@ impl Scan<'_> {
 
     fn unreadable(&mut self, range: Range<u64>, why: &ReadError) {
         let why = why.to_string();
-        let list = &mut self.found.unreadable;
+        let list = &mut self.unreadable;
         let full = list.len() >= UNREADABLE_MAX;
         let grows = |last: &Unreadable| full || (last.why == why && range.start <= last.end && last.first <= range.end);
         match list.last_mut().filter(|last| grows(last)) {
@@ -400,7 +371,7 @@ impl Scan<'_> {
 }
 
 /// The stretches of `due`, in ascending order.
-fn stretches(state: &TrailState, due: &Range<u64>) -> Vec<Stretch> {
+pub fn stretches(state: &TrailState, due: &Range<u64>) -> Vec<Stretch> {
     let in_files = stands_in_files_to(state).clamp(due.start, due.end);
     let files: Vec<_> = state.payload_files.values().filter(|file| file.first < in_files && file.end() > due.start).collect();
     let mut edges: BTreeSet<u64> = files.iter().flat_map(|file| [file.first, file.end()]).collect();
@@ -423,22 +394,4 @@ fn stretches(state: &TrailState, due: &Range<u64>) -> Vec<Stretch> {
         stretches.push(Stretch { range: in_files..due.end, files: None });
     }
     stretches
-}
-
-/// A search without any help, entry by entry: what [`search`] must equal.
-///
-/// # Errors
-/// The log cannot be read.
-pub fn naive(trail: &Trail, catalog: &Catalog, directory: &Directory, query: &Query, now_ms: i64) -> Result<Vec<u64>, ReadError> {
-    let view = trail.view();
-    let knowing = Knowing { catalog, directory, state: &view.state };
-    let matcher = Matcher::new(query, now_ms);
-    let mut hits = Vec::new();
-    for index in 0..view.size {
-        let entry = trail.reader().entry(index)?;
-        if matcher.matches(&Document::new(&entry, knowing)) {
-            hits.push(index);
-        }
-    }
-    Ok(hits)
 }

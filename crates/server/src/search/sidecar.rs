@@ -1,11 +1,13 @@
-//! What is known of a payload file without reading it: a small derived file beside the trail.
+//! What is known of the texts of a payload file without reading it: a small derived file beside the trail.
 //!
 //! ```text
 //! "indelible-search" | length u32 LE | header, JSON | CRC-32C u32 LE | zeros to 4096
-//! page = 127 blocks of 32 bytes | stamp u64 LE | 20 zeros | CRC-32C u32 LE     as many as the header says
+//! page = 507 masks u64 LE | zeros | stamp u64 LE | CRC-32C u32 LE     as many as the header says
 //! ```
-//! The pages are a split-block Bloom filter of the hashes of all values and words in the file, as
-//! Parquet has it: one block a question, one page read a question, whatever the size.
+//! The entries are cut into at most 64 blocks of neighbours, and each block has a Bloom filter of the
+//! hashes of all its values and words. The filters lie bit by bit side by side: mask `n` holds bit `n` of
+//! all of them. So a question reads one page, and the masks of its eight bits, one AND the other, are the
+//! blocks that may hold the value.
 //!
 //! INVARIANT: it only ever rules out. A hit is confirmed on the payload, and a file that is missing,
 //! of another payload file, of other maps or damaged rules nothing out and is made again.
@@ -13,6 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -22,23 +25,29 @@ use serde::{Deserialize, Serialize};
 use crate::search::compare::{address, fold, words};
 use crate::search::document::Document;
 use crate::search::field::{Field, Name};
+use crate::search::rows::Rows;
 
 const MAGIC: &[u8; 16] = b"indelible-search";
 /// Version of what is put in: goes up when a field gets other values.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const PAGE_BYTES: usize = 4096;
-const BLOCK_BYTES: usize = 32;
-const PAGE_BLOCKS: u64 = 127;
-const STAMP_AT: usize = PAGE_BLOCKS as usize * BLOCK_BYTES;
+const MASK_BYTES: usize = 8;
+const PAGE_MASKS: u64 = 507;
+const STAMP_AT: usize = PAGE_BYTES - 12;
 const CRC_AT: usize = PAGE_BYTES - 4;
-/// Bits a value: about one file in a hundred is read for nothing.
-const BITS_A_KEY: usize = 12;
-/// Distinct values and words remembered while a file is made: 32 MB. Beyond, the filter says of everything
-/// that it may be there.
+/// Blocks of a file: the bits of a mask.
+const BLOCKS_MAX: u64 = 64;
+/// Entries of a block at least: what is read for one that is found.
+const BLOCK_ENTRIES_MIN: u64 = 16;
+/// Masks for each value of the fullest block: of a log of twenty million entries in files of 65,536, about
+/// two blocks are read for nothing.
+const MASKS_A_KEY: usize = 24;
+/// Values and words remembered while a file is made, each once a block: 64 MB. Beyond, the filter says of
+/// everything that it may be anywhere.
 const KEYS_MAX: usize = 4_000_000;
 /// Bytes of a header: sources and kinds of one segment.
 const HEADER_BYTES_MAX: usize = 4 << 20;
-/// As Parquet's split-block Bloom filter: one bit in each word of a block.
+/// One bit each, as in Parquet's split-block Bloom filter.
 const SALTS: [u32; 8] = [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 
 /// What a payload file holds, in short.
@@ -64,8 +73,7 @@ pub struct Header {
 }
 
 /// The hash of a whole value.
-#[must_use]
-pub fn value_key(value: &str) -> u64 {
+fn value_key(value: &str) -> u64 {
     // One address has many spellings.
     match address(value) {
         Some(address) => hash(1, &address.to_string()),
@@ -74,8 +82,7 @@ pub fn value_key(value: &str) -> u64 {
 }
 
 /// The hash of a word in lower case.
-#[must_use]
-pub fn word_key(word: &str) -> u64 {
+fn word_key(word: &str) -> u64 {
     hash(2, word)
 }
 
@@ -83,17 +90,54 @@ fn hash(seed: u64, text: &str) -> u64 {
     twox_hash::XxHash64::oneshot(seed, text.as_bytes())
 }
 
+/// Whether a word is filed: a short one with a digit (`07`, `2026`, a piece of a UUID) says little and is
+/// seldom asked for alone.
+fn is_filed(word: &str) -> bool {
+    word.len() > 4 || !word.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// The blocks of a range: `width` entries each, the last one fewer.
+fn width(range: &Range<u64>) -> u64 {
+    range.end.saturating_sub(range.start).div_ceil(BLOCKS_MAX).max(BLOCK_ENTRIES_MIN)
+}
+
 /// Gathers what a payload file holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gathered {
     header: Header,
+    first: u64,
+    width: u64,
+    /// The block that is being filled, and what it holds.
+    block: u64,
     keys: HashSet<u64>,
+    /// What the blocks before it hold.
+    filed: Vec<(u64, u8)>,
+    fullest: usize,
     too_many: bool,
 }
 
 impl Gathered {
-    /// Takes in one entry.
-    pub fn add(&mut self, document: &Document<'_>, source: u32, kind: &str) {
+    /// Begins with nothing.
+    #[must_use]
+    pub fn new(of: &PayloadFile) -> Self {
+        let width = width(&(of.first..of.end()));
+        let (keys, filed) = (HashSet::new(), Vec::new());
+        Self { header: Header::default(), first: of.first, width, block: 0, keys, filed, fullest: 0, too_many: false }
+    }
+
+    fn end_block(&mut self) {
+        self.fullest = self.fullest.max(self.keys.len());
+        let block = u8::try_from(self.block).unwrap_or(u8::MAX);
+        self.filed.extend(self.keys.drain().map(|key| (key, block)));
+        if self.filed.len() > KEYS_MAX {
+            self.too_many = true;
+            self.filed = Vec::new();
+        }
+    }
+
+    /// Takes in the next entry.
+    pub fn add(&mut self, document: &Document<'_>, kind: &str) {
+        let source = document.source();
         let widened = |span: Option<(i64, i64)>, ms: i64| Some(span.map_or((ms, ms), |(from, to)| (from.min(ms), to.max(ms))));
         self.header.times = widened(self.header.times, document.time_ms());
         self.header.received = widened(self.header.received, document.received_ms());
@@ -102,10 +146,15 @@ impl Gathered {
         if self.too_many {
             return;
         }
+        let block = document.index().saturating_sub(self.first) / self.width;
+        if block != self.block {
+            self.end_block();
+            self.block = block;
+        }
         let keys = &mut self.keys;
         document.texts(&mut |value| {
             keys.insert(value_key(value));
-            keys.extend(words(&fold(value)).map(word_key));
+            keys.extend(words(&fold(value)).filter(|word| is_filed(word)).map(word_key));
             false
         });
         document.ocsf_values(&mut |value| {
@@ -116,29 +165,25 @@ impl Gathered {
             document.values(&Field::Named(*name), &mut |value| {
                 keys.insert(value_key(value));
                 if name.is_prose() {
-                    keys.extend(words(&fold(value)).map(word_key));
+                    keys.extend(words(&fold(value)).filter(|word| is_filed(word)).map(word_key));
                 }
                 false
             });
         }
-        if self.keys.len() > KEYS_MAX {
-            self.too_many = true;
-            self.keys = HashSet::new();
-        }
     }
 
     /// The file's bytes.
-    fn encode(self, of: &PayloadFile, maps: &str) -> io::Result<Vec<u8>> {
-        let blocks = if self.too_many { 0 } else { (self.keys.len() * BITS_A_KEY).div_ceil(BLOCK_BYTES * 8).max(1) };
-        let count = (blocks as u64).div_ceil(PAGE_BLOCKS);
+    fn encode(mut self, of: &PayloadFile, maps: &str) -> io::Result<Vec<u8>> {
+        self.end_block();
+        let masks = if self.too_many { 0 } else { (self.fullest * MASKS_A_KEY).max(1) };
+        let count = (masks as u64).div_ceil(PAGE_MASKS);
         let mut pages = vec![0; count as usize * PAGE_BYTES];
-        for key in self.keys {
-            let (page, at) = place(key, count);
-            let at = page as usize * PAGE_BYTES + at;
-            let Some(block) = pages.get_mut(at..at + BLOCK_BYTES) else { continue };
-            for (word, bit) in block.chunks_exact_mut(4).zip(bits(key)) {
-                let Ok(held) = <[u8; 4]>::try_from(&*word) else { continue };
-                word.copy_from_slice(&(u32::from_le_bytes(held) | bit).to_le_bytes());
+        for (key, block) in self.filed {
+            let start = page_of(key, count) as usize * PAGE_BYTES;
+            for at in places(key) {
+                let Some(mask) = pages.get_mut(start + at..start + at + MASK_BYTES) else { continue };
+                let Ok(held) = <[u8; MASK_BYTES]>::try_from(&*mask) else { continue };
+                mask.copy_from_slice(&(u64::from_le_bytes(held) | 1 << block).to_le_bytes());
             }
         }
         let stamp = twox_hash::XxHash64::oneshot(0, &pages);
@@ -174,17 +219,17 @@ impl Gathered {
     }
 }
 
-/// Page, and byte in it where the block of a hash begins.
-fn place(key: u64, pages: u64) -> (u64, usize) {
-    let high = key >> 32;
-    let page = (high * pages) >> 32;
-    // Mixed once more, so that the block does not follow from the page or the bits.
-    let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    (page, ((mixed * PAGE_BLOCKS) >> 32) as usize * BLOCK_BYTES)
+/// The page of a hash.
+fn page_of(key: u64, pages: u64) -> u64 {
+    ((key >> 32) * pages) >> 32
 }
 
-fn bits(key: u64) -> impl Iterator<Item = u32> {
-    SALTS.into_iter().map(move |salt| 1_u32 << ((key as u32).wrapping_mul(salt) >> 27))
+/// Where on its page the masks of a hash lie, in bytes.
+fn places(key: u64) -> impl Iterator<Item = usize> {
+    SALTS.into_iter().map(move |salt| {
+        let mixed = u64::from((key as u32).wrapping_mul(salt).rotate_left(13).wrapping_mul(0x9e37_79b1));
+        ((mixed * PAGE_MASKS) >> 32) as usize * MASK_BYTES
+    })
 }
 
 /// A file that was opened.
@@ -193,6 +238,7 @@ pub struct Sidecar {
     path: PathBuf,
     /// What it says of the whole payload file.
     pub header: Header,
+    range: Range<u64>,
     start: u64,
 }
 
@@ -217,7 +263,7 @@ impl Sidecar {
         let start = whole.len().next_multiple_of(PAGE_BYTES) as u64;
         let bytes = header.pages.checked_mul(PAGE_BYTES as u64)?.checked_add(start)?;
         let fits = header.version == VERSION && header.file == tlog::canonical::hex(&of.sha256) && header.maps == maps;
-        (fits && file.metadata().ok()?.len() == bytes).then(|| Self { path: path.to_owned(), header, start })
+        (fits && file.metadata().ok()?.len() == bytes).then(|| Self { path: path.to_owned(), header, range: of.first..of.end(), start })
     }
 
     /// Opens the pages for the questions of one search.
@@ -237,25 +283,49 @@ pub struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// Whether the value or word with this hash may be there.
+    /// Adds the entries that may hold the value or word with this hash: whole blocks of them.
+    fn add(&self, key: u64, rows: &mut Rows) -> io::Result<()> {
+        let Sidecar { range, header, start, .. } = self.sidecar;
+        if header.pages == 0 {
+            rows.insert_all(range.clone());
+            return Ok(());
+        }
+        let mut page = [0; PAGE_BYTES];
+        self.file.read_exact_at(&mut page, start + page_of(key, header.pages) * PAGE_BYTES as u64)?;
+        let (content, crc) = page.split_at(CRC_AT);
+        if crc32c::crc32c(content).to_le_bytes() != crc || content.get(STAMP_AT..) != Some(header.stamp.to_le_bytes().as_slice()) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mask = |at: usize| content.get(at..at + MASK_BYTES).and_then(|mask| Some(u64::from_le_bytes(mask.try_into().ok()?)));
+        let mut blocks = places(key).filter_map(mask).fold(u64::MAX, |blocks, mask| blocks & mask);
+        let width = width(range);
+        while blocks != 0 {
+            let first = range.start + u64::from(blocks.trailing_zeros()) * width;
+            rows.insert_all(first..first + width);
+            blocks &= blocks - 1;
+        }
+        Ok(())
+    }
+
+    /// Adds the entries that may hold this value as a whole.
     ///
     /// # Errors
     /// The page cannot be read, or is damaged.
-    pub fn may_hold(&self, key: u64) -> io::Result<bool> {
-        let pages = self.sidecar.header.pages;
-        if pages == 0 {
-            return Ok(true);
+    pub fn add_value(&self, value: &str, rows: &mut Rows) -> io::Result<()> {
+        self.add(value_key(value), rows)
+    }
+
+    /// The entries that may hold all of these words, in lower case.
+    ///
+    /// # Errors
+    /// A page cannot be read, or is damaged.
+    pub fn with_words<S: AsRef<str>>(&self, words: &[S]) -> io::Result<Rows> {
+        let mut all = Rows::all(self.sidecar.range.clone());
+        for word in words.iter().map(AsRef::as_ref).filter(|word| is_filed(word)) {
+            let mut rows = Rows::none(self.sidecar.range.clone());
+            self.add(word_key(word), &mut rows)?;
+            all.intersect(&rows);
         }
-        let (number, at) = place(key, pages);
-        let mut page = [0; PAGE_BYTES];
-        self.file.read_exact_at(&mut page, self.sidecar.start + number * PAGE_BYTES as u64)?;
-        let (content, crc) = page.split_at(CRC_AT);
-        let stamp = content.get(STAMP_AT..STAMP_AT + 8);
-        if crc32c::crc32c(content).to_le_bytes() != crc || stamp != Some(self.sidecar.header.stamp.to_le_bytes().as_slice()) {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let block = content.get(at..at + BLOCK_BYTES).unwrap_or_default();
-        let held = block.chunks_exact(4).filter_map(|word| Some(u32::from_le_bytes(word.try_into().ok()?)));
-        Ok(held.zip(bits(key)).all(|(word, bit)| word & bit != 0))
+        Ok(all)
     }
 }

@@ -277,6 +277,35 @@ impl Reader {
         rows.map(|row| row.map_err(|why| damaged(&name, why)).and_then(entry)).collect()
     }
 
+    /// The entry at `index`, which stands in this payload file and has this leaf; nothing when the file has
+    /// no row for it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn file_entry(&self, file: &PayloadRef, index: u64, leaf: &Leaf) -> Result<Option<StoredEntry>, ReadError> {
+        let name = file.name();
+        let row = self.payload_file(&name)?.row(index).map_err(|why| damaged(&name, why))?;
+        row.map(|row| entry_of(row, leaf.clone(), &name)).transpose()
+    }
+
+    /// Visits all entries of a payload file in order, until `visit` says that it is enough.
+    ///
+    /// # Errors
+    /// [`ReadError`]; entries before the damage were visited.
+    pub fn each_in_file(&self, file: &PayloadRef, visit: &mut dyn FnMut(StoredEntry) -> bool) -> Result<(), ReadError> {
+        let name = file.name();
+        let leaves = self.leaves(file.first..file.end())?;
+        for row in self.payload_file(&name)?.rows(file.first..file.end()) {
+            let row = row.map_err(|why| damaged(&name, why))?;
+            let leaf = row.index.checked_sub(file.first).and_then(|at| leaves.get(usize::try_from(at).ok()?));
+            let leaf = leaf.filter(|leaf| leaf.class == file.class).cloned();
+            if !visit(entry_of(row, leaf.ok_or_else(|| damaged(&name, "a row is of another class"))?, &name)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The leaf at `index`.
     ///
     /// # Errors

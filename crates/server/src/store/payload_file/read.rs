@@ -15,7 +15,7 @@ use parquet::file::reader::ChunkReader;
 use super::bounds::{contained, damaged};
 use super::checked_pages::{CheckedPages, PageBytes};
 use super::{OwnedRow, PayloadMeta, PayloadReadError, PayloadRow};
-use open::{Group, Opened};
+use open::{Group, IndexPage, Opened};
 pub use scan::Rows;
 
 /// Columns of bytes, in the schema's order behind `index`.
@@ -84,14 +84,28 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
         let Some(page) = self.groups.get(group).and_then(|found| found.page_of(index)) else {
             return Ok(None);
         };
+        let position = self.indexes_of(group, page)?.binary_search_by_key(&index, |found| found.cast_unsigned());
+        Ok(position.ok().map(|at| (group, page.rows.start + at)))
+    }
+
+    /// Row group and row within it of the first entry at `index` or behind it. Reads one page of indexes.
+    fn first_from(&self, index: u64) -> Result<(usize, usize), PayloadReadError> {
+        let group = self.groups.partition_point(|group| group.last < index);
+        let Some(page) = self.groups.get(group).and_then(|found| found.page_from(index)) else {
+            return Ok((group, 0));
+        };
+        let before = self.indexes_of(group, page)?.partition_point(|found| found.cast_unsigned() < index);
+        Ok((group, page.rows.start + before))
+    }
+
+    fn indexes_of(&self, group: usize, page: &IndexPage) -> Result<Vec<i64>, PayloadReadError> {
         let mut indexes = Vec::new();
         contained(|| {
             let mut column = self.column::<Int64Type>(group, 0)?;
             column.skip_records(page.rows.start)?;
             column.read_records(page.rows.len(), None, None, &mut indexes)
         })?;
-        let position = indexes.binary_search_by_key(&index, |found| found.cast_unsigned());
-        Ok(position.ok().map(|at| (group, page.rows.start + at)))
+        Ok(indexes)
     }
 
     fn column<T: DataType>(&self, group: usize, column: usize) -> parquet::errors::Result<ColumnReaderImpl<T>> {

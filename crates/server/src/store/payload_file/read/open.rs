@@ -54,10 +54,9 @@ impl Group {
         (page.first <= index).then_some(page)
     }
 
-    /// First row of the first page with an index of at least `index`.
-    pub(super) fn first_row_from(&self, index: u64) -> Option<usize> {
-        let page = self.pages.get(self.pages.partition_point(|page| page.last < index))?;
-        Some(page.rows.start)
+    /// The first page with an index of at least `index`.
+    pub(super) fn page_from(&self, index: u64) -> Option<&IndexPage> {
+        self.pages.get(self.pages.partition_point(|page| page.last < index))
     }
 }
 

@@ -34,10 +34,7 @@ pub struct Rows<'f, R: ChunkReader> {
 
 impl<'f, R: ChunkReader + 'static> Rows<'f, R> {
     pub(super) fn new(file: &'f PayloadFile<R>, range: Range<u64>) -> Rows<'f, R> {
-        // The first page that may hold the range; what lies before it on that page is passed over.
-        let group = file.groups.partition_point(|group| group.last < range.start);
-        let at = file.groups.get(group).and_then(|found| found.first_row_from(range.start)).unwrap_or(0);
-        let batches = Ok(Batches::new(file, group, at));
+        let batches = file.first_from(range.start).map(|(group, at)| Batches::new(file, group, at)).map_err(Some);
         Rows { batches, range, batch: Batch::default(), ready: Vec::new().into_iter() }
     }
 

@@ -1,0 +1,225 @@
+//! Counts what a search line describes: by the values of fields, and over time.
+//!
+//! Where the index of a payload file says exactly what matches, its columns are counted and nothing is read;
+//! elsewhere each candidate is confirmed on the payload first, as a search does it.
+//!
+//! INVARIANT: a count is what comparing every entry with the line would give, but for what is listed as
+//! unreadable or left out for want of time; and the answer says how much that is.
+
+mod histogram;
+mod values;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use tlog::Hash;
+
+use crate::search::Index;
+use crate::search::ask::{SearchError, Unreadable};
+use crate::search::cursor::Order;
+use crate::search::document::{Document, Knowing};
+use crate::search::field::Name;
+use crate::search::matcher::Matcher;
+use crate::search::query::Query;
+use crate::search::rows::Rows;
+use crate::search::scan::{Scan, Stretch, Within, stretches};
+use crate::search::term_index::Counted;
+use crate::source::directory::Directory;
+use crate::store::read::StoredEntry;
+use crate::store::trail::Trail;
+
+pub use crate::search::term_index::COUNTED;
+pub use histogram::{Histogram, INTERVAL_MS_MIN};
+pub use values::Values;
+
+/// What is to be counted.
+#[derive(Clone, Debug)]
+pub struct CountAsk {
+    /// Of which entries.
+    pub query: Query,
+    /// Of the tree of this size; all there is, when none is said.
+    pub size: Option<u64>,
+    /// From when times back from now count, ms.
+    pub now_ms: u64,
+    /// By the first value of these fields, each among [`COUNTED`] or [`Name::Source`].
+    pub facets: Vec<Name>,
+    /// Over time.
+    pub histogram: bool,
+    /// How long it may take.
+    pub time: Duration,
+}
+
+/// What was counted.
+#[derive(Debug)]
+pub struct Counts {
+    /// Size of the tree that it covers.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+    /// Entries that match.
+    pub matches: u64,
+    /// By the values of fields, in the order asked for.
+    pub facets: Vec<(Name, Values)>,
+    /// Over time, if asked for.
+    pub histogram: Option<Histogram>,
+    /// Entries that were not looked at because there was no time.
+    pub left_out: u64,
+    /// What could not be looked at.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A part of the counts.
+#[derive(Default)]
+struct Tally {
+    matches: u64,
+    facets: Vec<Values>,
+    histogram: Histogram,
+    left_out: u64,
+    unreadable: Vec<Unreadable>,
+}
+
+impl Tally {
+    fn add(mut self, other: Self) -> Self {
+        self.matches += other.matches;
+        if self.facets.is_empty() {
+            self.facets = other.facets;
+        } else {
+            self.facets.iter_mut().zip(other.facets).for_each(|(values, more)| values.merge(more));
+        }
+        self.histogram.merge(other.histogram);
+        self.left_out += other.left_out;
+        self.unreadable.extend(other.unreadable);
+        self
+    }
+}
+
+/// Counts.
+///
+/// # Errors
+/// [`SearchError`]; entries that cannot be read are no error but part of the answer.
+pub fn count(trail: &Trail, index: &Index, directory: &Directory, ask: &CountAsk) -> Result<Counts, SearchError> {
+    let view = trail.view();
+    let size = ask.size.unwrap_or(view.size).min(view.size);
+    let root = if size == view.size { view.root } else { trail.reader().root_at(size)? };
+    let matcher = Matcher::new(&ask.query, i64::try_from(ask.now_ms).unwrap_or(i64::MAX));
+    let within = Within { trail, index, directory, state: Arc::clone(&view.state), matcher: &matcher };
+    let counter = Counter { within: &within, ask, deadline: Instant::now() + ask.time };
+    let due = stretches(&within.state, &(0..size));
+    let mut tally = due.into_par_iter().map(|stretch| counter.stretch(stretch)).reduce(Tally::default, Tally::add);
+    tally.facets.resize_with(ask.facets.len(), Values::default);
+    tally.unreadable.sort_by_key(|gap| gap.first);
+    let facets = ask.facets.iter().copied().zip(tally.facets);
+    let facets = facets
+        .map(|(name, values)| (name, if is_person(name) { values.renamed(|value| directory.resolve(&value).to_owned()) } else { values }));
+    Ok(Counts {
+        size,
+        root,
+        matches: tally.matches,
+        facets: facets.collect(),
+        histogram: ask.histogram.then_some(tally.histogram),
+        left_out: tally.left_out,
+        unreadable: tally.unreadable,
+    })
+}
+
+const fn is_person(name: Name) -> bool {
+    matches!(name, Name::Actor | Name::Target)
+}
+
+struct Counter<'a> {
+    within: &'a Within<'a>,
+    ask: &'a CountAsk,
+    deadline: Instant,
+}
+
+impl Counter<'_> {
+    fn stretch(&self, stretch: Stretch) -> Tally {
+        let mut tally = Tally { facets: vec![Values::default(); self.ask.facets.len()], ..Tally::default() };
+        if Instant::now() >= self.deadline {
+            tally.left_out = stretch.range.end - stretch.range.start;
+            return tally;
+        }
+        let counted = stretch.files.as_deref().is_some_and(|files| {
+            // A file that is not as recorded is walked, and reported.
+            files.iter().all(|file| {
+                let there = self.within.trail.media().open_read(&file.name()).and_then(|open| open.len()).ok();
+                there == Some(file.bytes) && self.columns(file, &stretch.range, &mut tally).is_some()
+            })
+        });
+        if counted { tally } else { self.walk(stretch) }
+    }
+
+    /// Counts the columns of a file, if its index says exactly what matches.
+    fn columns(&self, file: &evidence::act::PayloadFile, range: &Range<u64>, tally: &mut Tally) -> Option<()> {
+        let Within { index, directory, state, matcher, .. } = self.within;
+        let answer = index.ask(file, directory, state, |derived, terms| {
+            let mut narrowed = derived.narrow(matcher)?;
+            if !narrowed.exact {
+                return Ok(None);
+            }
+            if *range != narrowed.rows.range() {
+                let mut due = Rows::none(narrowed.rows.range());
+                due.insert_all(range.clone());
+                narrowed.rows.intersect(&due);
+            }
+            if !narrowed.rows.is_empty() {
+                self.add(&terms.counted(&narrowed.rows)?, narrowed.rows.len(), tally)?;
+            }
+            Ok(Some(()))
+        });
+        answer.flatten()
+    }
+
+    fn add(&self, counted: &Counted<'_>, matches: u64, tally: &mut Tally) -> std::io::Result<()> {
+        tally.matches += matches;
+        for (name, values) in self.ask.facets.iter().zip(&mut tally.facets) {
+            match name {
+                Name::Source => counted.sources(&mut |number, count| {
+                    // The trail itself is no source.
+                    if let Some(name) = self.source(number) {
+                        values.add(name, count);
+                    }
+                })?,
+                name => counted.values(*name, &mut |value, count| values.add(value, count))?,
+            }
+        }
+        if self.ask.histogram {
+            let unit = INTERVAL_MS_MIN;
+            counted.times(unit, &mut |interval, count| tally.histogram.add(interval.saturating_mul(unit), count))?;
+        }
+        Ok(())
+    }
+
+    fn source(&self, number: u64) -> Option<&str> {
+        Some(self.within.state.sources.get(&u32::try_from(number).ok()?)?.name.as_str())
+    }
+
+    /// Counts a stretch entry by entry.
+    fn walk(&self, stretch: Stretch) -> Tally {
+        let mut tally = Tally { facets: vec![Values::default(); self.ask.facets.len()], ..Tally::default() };
+        let knowing = Knowing { catalog: self.within.index.catalog(), directory: self.within.directory, state: &self.within.state };
+        let mut take = |entry: StoredEntry| {
+            let document = Document::new(&entry, knowing);
+            tally.matches += 1;
+            for (name, values) in self.ask.facets.iter().zip(&mut tally.facets) {
+                if let Some(value) = document.first(*name) {
+                    values.add(&value, 1);
+                }
+            }
+            if self.ask.histogram {
+                tally.histogram.add(document.time_ms(), 1);
+            }
+            None
+        };
+        let due = stretch.range.clone();
+        let mut scan = Scan::new(self.within, Order::Oldest, &due, &mut take);
+        scan.stop_at(self.deadline, u64::MAX);
+        scan.stretch(stretch);
+        let seen = scan.seen(&due);
+        tally.left_out = due.end - seen.range.end;
+        tally.unreadable = seen.unreadable;
+        tally
+    }
+}

@@ -1,0 +1,246 @@
+//! Which entries of a payload file may match? Asked of what is derived from it, without reading the file.
+//!
+//! INVARIANT: an entry that is left out does not match. An answer that says that it is exact holds no entry
+//! that does not match either.
+
+use std::io;
+use std::ops::Range;
+
+use evidence::act::PayloadFile;
+use evidence::fold::TrailState;
+use evidence::leaf::Kind;
+
+use crate::search::compare::{Literal, Ready, fold};
+use crate::search::field::{Field, Name};
+use crate::search::matcher::{Matcher, Node};
+use crate::search::rows::Rows;
+use crate::search::sidecar::{Header, Pages, Sidecar};
+use crate::search::term_index::{TERMS, TermIndex};
+use crate::source::directory::Directory;
+
+/// Entries that may match.
+#[derive(Clone, Debug)]
+pub struct Narrowed {
+    /// Which.
+    pub rows: Rows,
+    /// Whether all of them do.
+    pub exact: bool,
+}
+
+/// What is derived of one payload file.
+pub struct Derived<'a> {
+    range: Range<u64>,
+    header: &'a Header,
+    pages: Pages<'a>,
+    terms: &'a TermIndex,
+    directory: &'a Directory,
+    state: &'a TrailState,
+}
+
+impl<'a> Derived<'a> {
+    /// A file with what is there of it.
+    ///
+    /// # Errors
+    /// The sidecar cannot be opened any more.
+    pub fn new(
+        file: &PayloadFile,
+        sidecar: &'a Sidecar,
+        terms: &'a TermIndex,
+        directory: &'a Directory,
+        state: &'a TrailState,
+    ) -> io::Result<Self> {
+        Ok(Self { range: file.first..file.end(), header: &sidecar.header, pages: sidecar.pages()?, terms, directory, state })
+    }
+
+    /// The entries that may match.
+    ///
+    /// # Errors
+    /// What is derived is damaged: then every entry may match.
+    pub fn narrow(&self, matcher: &Matcher) -> io::Result<Narrowed> {
+        let mut found = self.node(&matcher.root)?;
+        if matcher.events_only {
+            found.rows.intersect(&self.entries(|kind| kind == Kind::Event)?.rows);
+        }
+        Ok(found)
+    }
+
+    /// Every entry of the file may match.
+    fn any(&self) -> io::Result<Narrowed> {
+        Ok(Narrowed { rows: self.terms.present()?, exact: false })
+    }
+
+    /// Every entry of the file does.
+    fn every(&self) -> io::Result<Narrowed> {
+        Ok(Narrowed { rows: self.terms.present()?, exact: true })
+    }
+
+    fn none(&self) -> Narrowed {
+        Narrowed { rows: Rows::none(self.range.clone()), exact: true }
+    }
+
+    fn node(&self, node: &Node) -> io::Result<Narrowed> {
+        match node {
+            Node::All => self.every(),
+            Node::Not(inner) => {
+                let mut found = self.node(inner)?;
+                if !found.exact {
+                    // What may match may also not match.
+                    return self.any();
+                }
+                found.rows.invert();
+                // Of other classes there are no entries in this file.
+                found.rows.intersect(&self.terms.present()?);
+                Ok(found)
+            }
+            Node::And(nodes) => {
+                let mut all = self.every()?;
+                for node in nodes {
+                    if all.rows.is_empty() {
+                        return Ok(self.none());
+                    }
+                    let found = self.node(node)?;
+                    all.rows.intersect(&found.rows);
+                    all.exact &= found.exact;
+                }
+                Ok(all)
+            }
+            Node::Or(nodes) => {
+                let mut any = self.none();
+                for node in nodes {
+                    let found = self.node(node)?;
+                    any.rows.unite(&found.rows);
+                    any.exact &= found.exact;
+                }
+                Ok(any)
+            }
+            Node::Term(None, Ready::Is(literal)) => self.words(literal),
+            Node::Term(None, _) => self.any(),
+            Node::Term(Some(Field::Named(name)), ready) => self.named(*name, ready),
+            Node::Term(Some(_), ready) => self.value(ready),
+        }
+    }
+
+    fn named(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
+        let (from, to) = ready.times();
+        match name {
+            Name::Time => self.times(self.header.times, (from, to), |ms| ready.time(ms), TermIndex::where_time),
+            Name::Received => self.times(self.header.received, (from, to), |ms| ready.time(ms), TermIndex::where_received),
+            Name::Since => self.times(self.header.times, (from, i64::MAX), |ms| ms >= from, TermIndex::where_time),
+            Name::Until => self.times(self.header.times, (i64::MIN, from), |ms| ms < from, TermIndex::where_time),
+            Name::Source => self.sources(ready),
+            Name::Entry => self.entries(|kind| ready.value(kind.word())),
+            Name::Index => self.index(ready),
+            name if name.is_prose() => match ready {
+                Ready::Is(literal) => self.words(literal),
+                _ => self.any(),
+            },
+            name if TERMS.contains(&name) => self.terms_of(name, ready),
+            _ => self.value(ready),
+        }
+    }
+
+    /// Entries by a time: by the first and last of the file, and only where those do not settle it, one by one.
+    fn times(
+        &self,
+        span: Option<(i64, i64)>,
+        (from, to): (i64, i64),
+        passes: impl Fn(i64) -> bool,
+        column: fn(&TermIndex, &dyn Fn(i64) -> bool) -> io::Result<Rows>,
+    ) -> io::Result<Narrowed> {
+        let Some((first, last)) = span else { return Ok(self.none()) };
+        if last < from || first >= to {
+            return Ok(self.none());
+        }
+        if from <= first && last < to && passes(first) && passes(last) {
+            return self.every();
+        }
+        Ok(Narrowed { rows: column(self.terms, &passes)?, exact: true })
+    }
+
+    fn sources(&self, ready: &Ready) -> io::Result<Narrowed> {
+        let passes = |number: u64| {
+            let source = u32::try_from(number).ok().and_then(|number| self.state.sources.get(&number));
+            source.is_some_and(|source| ready.value(&source.name))
+        };
+        let passing = self.header.sources.keys().filter(|number| passes(u64::from(**number))).count();
+        match passing {
+            0 => Ok(self.none()),
+            all if all == self.header.sources.len() => self.every(),
+            _ => Ok(Narrowed { rows: self.terms.where_source(&passes)?, exact: true }),
+        }
+    }
+
+    fn entries(&self, passes: impl Fn(Kind) -> bool) -> io::Result<Narrowed> {
+        let passing: Vec<u64> = [Kind::Event, Kind::Act, Kind::Record]
+            .into_iter()
+            .filter(|kind| self.header.entries.contains(&kind.byte()) && passes(*kind))
+            .map(|kind| kind.byte().into())
+            .collect();
+        match passing.len() {
+            0 => Ok(self.none()),
+            all if all == self.header.entries.len() => self.every(),
+            _ => Ok(Narrowed { rows: self.terms.where_entry(&|kind| passing.contains(&kind))?, exact: true }),
+        }
+    }
+
+    fn index(&self, ready: &Ready) -> io::Result<Narrowed> {
+        let index = match ready {
+            Ready::Is(literal) => literal.folded.parse::<u64>(),
+            // Every index has digits for itself: the matcher compares them.
+            _ => return self.any(),
+        };
+        // An index written in another way is compared as text, by the matcher.
+        let Ok(index) = index else { return self.any() };
+        let mut rows = Rows::none(self.range.clone());
+        rows.insert(index);
+        Ok(Narrowed { rows, exact: false })
+    }
+
+    fn words(&self, literal: &Literal) -> io::Result<Narrowed> {
+        Ok(Narrowed { rows: self.pages.with_words(&literal.words)?, exact: false })
+    }
+
+    fn value(&self, ready: &Ready) -> io::Result<Narrowed> {
+        match ready {
+            // A range of addresses is told by each of them.
+            Ready::Is(literal) if literal.network.is_none() => {
+                let mut rows = Rows::none(self.range.clone());
+                self.pages.add_value(&literal.folded, &mut rows)?;
+                Ok(Narrowed { rows, exact: false })
+            }
+            _ => self.any(),
+        }
+    }
+
+    /// The names by which the directory knows the people who pass: the log may have any of them.
+    fn other_names(&self, ready: &Ready) -> Vec<&str> {
+        let people = self.directory.people();
+        let names = |identity: &str| people.get(identity).into_iter().flat_map(|person| person.names.iter().map(String::as_str));
+        match ready {
+            Ready::Is(literal) if literal.address.is_none() && literal.network.is_none() => names(&literal.folded).collect(),
+            _ => people.keys().filter(|identity| ready.value(identity)).flat_map(|identity| names(identity)).collect(),
+        }
+    }
+
+    fn terms_of(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
+        let mut rows = Rows::none(self.range.clone());
+        let mut exact = match ready {
+            Ready::Is(literal) if literal.network.is_none() => {
+                self.terms.add_is(name, &literal.folded, &mut rows)?;
+                if let Some(address) = literal.address.map(|address| address.to_string()) {
+                    self.terms.add_is(name, &address, &mut rows)?;
+                }
+                TermIndex::is_whole(&literal.folded)
+            }
+            _ => self.terms.add_passing(name, ready, &mut rows)?,
+        };
+        if matches!(name, Name::Actor | Name::Target) {
+            // Only the name that the map took for the person is resolved; the index does not say which it was.
+            for other in self.other_names(ready) {
+                self.terms.add_is(name, &fold(other), &mut rows)?;
+                exact = false;
+            }
+        }
+        Ok(Narrowed { rows, exact })
+    }
+}

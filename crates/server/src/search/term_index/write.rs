@@ -1,0 +1,129 @@
+//! Makes the index of a payload file.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use evidence::act::PayloadFile;
+use tantivy::directory::MmapDirectory;
+use tantivy::indexer::SingleSegmentIndexWriter;
+use tantivy::store::Compressor;
+use tantivy::{Index, IndexSettings, TantivyDocument, TantivyError};
+
+use super::{ABOUT, About, COUNTED, Fields, TERMS, VERSION, terms_of};
+use crate::search::document::Document;
+use crate::search::field::Field;
+
+/// Bytes of memory that tantivy may fill before it wants to write a second segment, which it does not here:
+/// the terms of 65,536 entries take a third of it.
+const MEMORY_BYTES: usize = 256 << 20;
+
+/// An index that grows, in a directory of its own beside its place.
+pub struct Builder {
+    fields: Fields,
+    writer: SingleSegmentIndexWriter,
+    about: About,
+    temporary: PathBuf,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("temporary", &self.temporary).finish_non_exhaustive()
+    }
+}
+
+/// What tantivy says, as what the system says.
+fn failed(why: TantivyError) -> io::Error {
+    match why {
+        TantivyError::IoError(why) => io::Error::new(why.kind(), why.to_string()),
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+impl Builder {
+    /// Begins an index that is to stand at `path`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        let temporary = path.with_extension("tmp");
+        if temporary.exists() {
+            fs::remove_dir_all(&temporary)?;
+        }
+        fs::create_dir_all(&temporary)?;
+        let fields = Fields::new();
+        let settings =
+            IndexSettings { docstore_compression: Compressor::None, docstore_compress_dedicated_thread: false, ..Default::default() };
+        let directory = MmapDirectory::open(&temporary).map_err(|why| io::Error::other(why.to_string()))?;
+        let builder = Index::builder().schema(fields.schema.clone()).settings(settings);
+        let writer = builder.single_segment_index_writer(directory, MEMORY_BYTES).map_err(failed)?;
+        Ok(Self { fields, writer, about: About::default(), temporary })
+    }
+
+    /// Takes in the next entry.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn add(&mut self, document: &Document<'_>) -> io::Result<()> {
+        let mut row = TantivyDocument::new();
+        row.add_u64(self.fields.index, document.index());
+        row.add_i64(self.fields.time, document.time_ms());
+        row.add_i64(self.fields.received, document.received_ms());
+        row.add_u64(self.fields.entry, document.kind().byte().into());
+        row.add_u64(self.fields.source, document.source().into());
+        let counted = &self.fields.firsts;
+        let mut known: Vec<String> = Vec::new();
+        for (name, field) in &self.fields.terms {
+            known.clear();
+            let respelled = &mut self.about.respelled;
+            let mut first = counted.iter().find(|(counted, _)| counted == name).map(|(_, field)| *field);
+            document.values(&Field::Named(*name), &mut |value| {
+                if let Some(first) = first.take() {
+                    row.add_text(first, value);
+                }
+                let (own, canonical) = terms_of(value);
+                *respelled |= canonical.is_some();
+                for term in std::iter::once(own).chain(canonical) {
+                    if !known.contains(&term) {
+                        row.add_text(*field, &term);
+                        known.push(term);
+                    }
+                }
+                false
+            });
+        }
+        self.writer.add_document(row).map_err(failed)
+    }
+
+    /// Writes it and puts it in its place. It is derived, so it need not outlive a power cut: what is
+    /// half there fails its checksums and is made again.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish(self, path: &Path, of: &PayloadFile, maps: &str) -> io::Result<()> {
+        let Self { writer, mut about, temporary, .. } = self;
+        writer.finalize().map_err(failed)?;
+        for entry in fs::read_dir(&temporary)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            // Locks and the list of files are tantivy's own, for writers that come back; none does.
+            if name.starts_with('.') {
+                fs::remove_file(entry.path())?;
+                continue;
+            }
+            about.sums.insert(name, crc32c::crc32c(&fs::read(entry.path())?));
+        }
+        about.version = VERSION;
+        about.file = tlog::canonical::hex(&of.sha256);
+        maps.clone_into(&mut about.maps);
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(temporary.join(ABOUT))?;
+        file.write_all(&serde_json::to_vec(&about)?)?;
+        if path.exists() {
+            fs::remove_dir_all(path)?;
+        }
+        fs::rename(&temporary, path)
+    }
+}
+
+const _: () = assert!(TERMS.len() >= COUNTED.len(), "what is counted is among what has terms");
