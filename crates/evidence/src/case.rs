@@ -187,8 +187,7 @@ fn read_covered(value: Value) -> Result<Covered, CaseError> {
         let gap = Gap { first: members.number("first")?, last: members.number("last")?, why: members.text("why")? };
         members.end("unreadable").map(|()| gap)
     };
-    let covered =
-        Covered { from: members.number("from")?, to: members.number("to")?, unreadable: members.list("unreadable", read_gap)? };
+    let covered = Covered { from: members.number("from")?, to: members.number("to")?, unreadable: members.list("unreadable", read_gap)? };
     members.end("covered").map(|()| covered)
 }
 

@@ -1,7 +1,7 @@
 //! The answer as one line of JSON.
 
-use evidence::canonical_json::{INTEGER_MAX, Value, to_bytes};
 use evidence::VerifiedEvidence;
+use evidence::canonical_json::{INTEGER_MAX, Value, to_bytes};
 use evidence::event_file::Cuts;
 
 use crate::check::{EvidenceStatement, Fault, Outcome, Shown, Statement};
@@ -21,7 +21,8 @@ pub fn line(file: &str, outcome: &Outcome) -> String {
         }
         Outcome::Wrong(faults) => {
             members.push(("holds", false.into()));
-            let [place, reason] = faults.first().map_or([Value::Null, Value::Null], |first| [&first.place, &first.reason].map(|text| text.as_str().into()));
+            let [place, reason] =
+                faults.first().map_or([Value::Null, Value::Null], |first| [&first.place, &first.reason].map(|text| text.as_str().into()));
             members.extend([("place", place), ("reason", reason), ("wrong", faults.iter().map(wrong).collect())]);
         }
         Outcome::Unreadable(why) => members.extend([("holds", Value::Null), ("reason", why.as_str().into())]),

@@ -75,12 +75,30 @@ fn evidence(statement: &EvidenceStatement) -> Vec<String> {
     let redacted = events.iter().filter(|event| !event.hidden.is_empty()).count();
     let by = if made.by == "local" { "somebody at the log's own machine".to_owned() } else { format!("key {}", made.by) };
     let mut sentences = vec![
-        format!("\"{}\": {} of the log {}: {}{more}.", case.title, count(events.len(), "entry", "entries"), checkpoint.checkpoint.origin, indexes.join(", ")),
-        format!("They are what the log recorded at {} (UTC), as entry {}, as the answer to the search line \"{}\" by {by}.", utc::format(made.at_ms), made.index, case.query),
+        format!(
+            "\"{}\": {} of the log {}: {}{more}.",
+            case.title,
+            count(events.len(), "entry", "entries"),
+            checkpoint.checkpoint.origin,
+            indexes.join(", ")
+        ),
+        format!(
+            "They are what the log recorded at {} (UTC), as entry {}, as the answer to the search line \"{}\" by {by}.",
+            utc::format(made.at_ms),
+            made.index,
+            case.query
+        ),
     ];
     let Covered { from, to, unreadable } = &case.covered;
-    sentences.push(format!("The answer covers entries {from} to {} of a log of {}{}.", to.saturating_sub(1), case.size, if unreadable.is_empty() { ", and is complete" } else { "" }));
-    sentences.extend(unreadable.iter().map(|gap| format!("NOT COMPLETE: entries {} to {} could not be read: {}.", gap.first, gap.last, gap.why)));
+    sentences.push(format!(
+        "The answer covers entries {from} to {} of a log of {}{}.",
+        to.saturating_sub(1),
+        case.size,
+        if unreadable.is_empty() { ", and is complete" } else { "" }
+    ));
+    sentences.extend(
+        unreadable.iter().map(|gap| format!("NOT COMPLETE: entries {} to {} could not be read: {}.", gap.first, gap.last, gap.why)),
+    );
     sentences.push(match redacted {
         0 => "Nothing of them is hidden, and every part is what the log committed to.".into(),
         some => format!("Parts of {some} of them are hidden. What is shown is what the log committed to; hidden parts may repeat a name that is shown, with another value."),
@@ -89,7 +107,8 @@ fn evidence(statement: &EvidenceStatement) -> Vec<String> {
     let (size, root) = (checkpoint.checkpoint.size, checkpoint.checkpoint.root);
     sentences.push(format!("All is in the tree of size {size} with the root {root}, whose checkpoint was signed by {}.", checkpoint.key));
     sentences.push(whose_key(checkpoint, pinned, *rotations));
-    sentences.push("Signatures of others beside the log's own, if there are any, were not checked: no witness is known to this version.".into());
+    sentences
+        .push("Signatures of others beside the log's own, if there are any, were not checked: no witness is known to this version.".into());
     if *in_page {
         sentences.push("The page around the evidence is the genuine one: what it shows is what was checked here.".into());
     }

@@ -26,8 +26,8 @@ use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
-    completeness, connections, directory, elastic, events, evidence, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp, search,
-    sources, ssf, trail, tree,
+    completeness, connections, directory, elastic, events, evidence, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp,
+    search, sources, ssf, trail, tree,
 };
 use crate::door::Peer;
 use crate::intake::bulk::Verb;

@@ -78,7 +78,11 @@ impl Evidence {
             Failure::new(format!("the evidence does not hold, so it was not written: {fault}; run `indelible verify` on the log"))
         })?;
         let content = if self.json { json } else { page::write(&json) };
-        if to_file { write_new(&self.output, &content)? } else { out.write_all(&content)? }
+        if to_file {
+            write_new(&self.output, &content)?
+        } else {
+            out.write_all(&content)?
+        }
         say_what_it_is(&file, &verified)?;
         Ok(if verified.case.covered.unreadable.is_empty() { Answer::Holds } else { Answer::DoesNotHold })
     }

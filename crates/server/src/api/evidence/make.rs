@@ -100,7 +100,8 @@ fn gather(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceAsk
             return Err(EvidenceError::TooSlow);
         }
         let budget = Budget { hits: ENTRIES_MAX + 1 - gathered.entries.len(), bytes: BYTES_MAX + 1 - bytes, time, entries: u64::MAX };
-        let found = search(trail, index, directory, &Ask { query: ask.query.clone(), order: Order::Oldest, cursor, now_ms: ask.now_ms, budget })?;
+        let found =
+            search(trail, index, directory, &Ask { query: ask.query.clone(), order: Order::Oldest, cursor, now_ms: ask.now_ms, budget })?;
         bytes += found.hits.iter().map(|hit| hit.raw.len()).sum::<usize>();
         gathered.entries.extend(found.hits);
         gathered.size = found.size;

@@ -38,7 +38,9 @@ enum What {
 
 /// Why a redaction is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} says nothing to hide: write a member as userIdentity or requestParameters.userName, #3 for a part, @people, @facts or @raw, with 12: before it for entry 12 alone")]
+#[error(
+    "{0:?} says nothing to hide: write a member as userIdentity or requestParameters.userName, #3 for a part, @people, @facts or @raw, with 12: before it for entry 12 alone"
+)]
 pub struct RedactionError(String);
 
 impl FromStr for Redaction {
