@@ -19,6 +19,7 @@ pub mod load;
 pub mod peer;
 pub mod process;
 pub mod proofs;
+pub mod questions;
 pub mod report;
 pub mod response;
 pub mod seeded;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each fuzz target calls one of them")]
 
 use evidence::act::parse_head;
+use evidence::export::{ExportCheck, ExportLine, ExportManifest};
 use evidence::{EventFile, EvidenceFile, Receipt, commit, commit_parts, cut, is_canonical, open_receipt, page, parse_part2};
 use tlog::VerifierKey;
 
@@ -85,4 +86,27 @@ pub fn raw(bytes: &[u8]) {
         rest = after;
     }
     assert_eq!(commit(&[1; 16], b"{}", b"{}", bytes, &cuts), commit_parts(&[1; 16], &parts));
+}
+
+/// Lines of an export and its manifest as the last are read or refused; what holds has as many lines as it
+/// says, each with a leaf that its bytes lead to, in a tree that the checkpoint signs.
+pub fn export(bytes: &[u8]) {
+    let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let manifest = lines.pop().map(ExportManifest::parse);
+    let lines: Vec<_> = lines.into_iter().map(ExportLine::parse).collect();
+    let (Some(Ok(manifest)), Some(key)) = (manifest, key()) else { return };
+    let Ok((checkpoint, _)) = manifest.open(&key, &[]) else { return };
+    let mut check = ExportCheck::begin(checkpoint.clone());
+    for line in &lines {
+        let Ok(line) = line else { return };
+        if check.take(line).is_err() {
+            return;
+        }
+    }
+    if let Ok(verified) = check.finish(&manifest) {
+        assert_eq!(verified.count, lines.len() as u64);
+        assert_eq!(verified.checkpoint.checkpoint.root, checkpoint.checkpoint.root);
+        let indexes: Vec<u64> = lines.iter().flatten().map(|line| line.index).collect();
+        assert!(indexes.is_sorted() && indexes.iter().all(|index| *index < checkpoint.checkpoint.size.0));
+    }
 }

@@ -19,7 +19,7 @@ use crate::canonical_json::{Value, write};
 use crate::commitment::Salt;
 use crate::envelope::{Facts, People};
 use crate::leaf::Leaf;
-use crate::payload::check_payload;
+use crate::payload::{check_payload, raw_of};
 use crate::rotation::KeyChain;
 use crate::verdict::Wrong;
 
@@ -218,7 +218,7 @@ impl EventFile {
             return Err(Wrong::ProofExtra);
         }
         let checkpoint = verify_proof(&self.proof, &self.leaf, chain)?;
-        let payload = check_payload(self, &checkpoint.checkpoint.origin)?;
+        let payload = check_payload(&self.leaf, &self.parts, self.proof.index.0, &checkpoint.checkpoint.origin)?;
         Ok(VerifiedEvent {
             index: self.proof.index,
             leaf: self.leaf,
@@ -239,8 +239,7 @@ impl EventFile {
         if self.leaf.kind == crate::leaf::Kind::Act {
             return None;
         }
-        let parts: Option<Vec<&[u8]>> = self.parts.get(2..)?.iter().map(Part::bytes).collect();
-        parts.map(|parts| parts.concat())
+        raw_of(&self.parts)
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Read in this order: [`leaf`] (48 bytes, kept for ever), [`mod@cut`] and [`commitment`] (how a payload
 //! of parts stands behind them), [`envelope`] (the first two parts), [`act`] and [`fold`] (entries
-//! that change what holds for the trail), [`receipt`] and [`event_file`] (an entry on its way to
-//! somebody who trusts nobody), [`case`], [`evidence_file`] and [`page`] (many of them, with what was asked),
-//! [`rotation`] (when the log's key changed in between), [`verdict`]
+//! that change what holds for the trail), [`receipt`], [`event_file`] and [`export`] (an entry,
+//! or many, on the way to somebody who trusts nobody), [`case`], [`evidence_file`] and [`page`] (some of
+//! them, with what was asked, in a page that checks itself), [`rotation`] (when the log's key changed in between), [`verdict`]
 //! (what is wrong, and where).
 //!
 //! Pure: no input or output, no clock, no randomness, no async. Readers are total: whatever the
@@ -22,6 +22,7 @@ pub mod cut;
 pub mod envelope;
 pub mod event_file;
 pub mod evidence_file;
+pub mod export;
 pub mod fold;
 pub mod leaf;
 pub mod page;

@@ -4,7 +4,7 @@ use crate::act::{parse_head, parse_part2};
 use crate::canonical_json::{self, Value};
 use crate::commitment::commitment_of;
 use crate::envelope::{EnvelopeError, Facts, People};
-use crate::event_file::{ActSeen, Cuts, EventFile, Part};
+use crate::event_file::{ActSeen, Cuts, Part};
 use crate::leaf::{Kind, Leaf};
 use crate::verdict::Wrong;
 
@@ -17,8 +17,8 @@ pub(crate) struct CheckedPayload {
     pub(crate) act: Option<ActSeen>,
 }
 
-pub(crate) fn check_payload(file: &EventFile, origin: &str) -> Result<CheckedPayload, Wrong> {
-    let EventFile { leaf, parts, .. } = file;
+/// Checks the parts of the entry at `index` of the log `origin` against its leaf.
+pub(crate) fn check_payload(leaf: &Leaf, parts: &[Part], index: u64, origin: &str) -> Result<CheckedPayload, Wrong> {
     check_shape(leaf, parts.len())?;
     let digests: Vec<[u8; 32]> = parts.iter().map(Part::digest).collect();
     if commitment_of(&digests) != leaf.commitment {
@@ -30,11 +30,11 @@ pub(crate) fn check_payload(file: &EventFile, origin: &str) -> Result<CheckedPay
     }
     let (cuts, act) = match leaf.kind {
         Kind::Act => {
-            let act = shown(2).map(|part2| check_act(part2, origin, file.proof.index.0)).transpose()?;
+            let act = shown(2).map(|part2| check_act(part2, origin, index)).transpose()?;
             (Cuts::NotCut, act)
         }
         // Without part 0 it is not known how raw was to be cut.
-        Kind::Event | Kind::Record if shown(0).is_some() => (check_cuts(file)?, None),
+        Kind::Event | Kind::Record if shown(0).is_some() => (check_cuts(parts)?, None),
         Kind::Event | Kind::Record => (Cuts::Unknown, None),
     };
     let hidden = parts.iter().enumerate().filter(|(_, part)| part.bytes().is_none());
@@ -78,13 +78,19 @@ fn check_envelope(bytes: &[u8]) -> Result<(), EnvelopeError> {
     }
 }
 
-fn check_cuts(file: &EventFile) -> Result<Cuts, Wrong> {
-    let Some(raw) = file.raw() else {
+/// Raw, when all of it is shown: parts 2 and on, end to end.
+pub(crate) fn raw_of(parts: &[Part]) -> Option<Vec<u8>> {
+    let parts: Option<Vec<&[u8]>> = parts.get(2..)?.iter().map(Part::bytes).collect();
+    parts.map(|parts| parts.concat())
+}
+
+fn check_cuts(parts: &[Part]) -> Result<Cuts, Wrong> {
+    let Some(raw) = raw_of(parts) else {
         return Ok(Cuts::Unknown);
     };
     let mut cuts = Vec::new();
     crate::cut::cut(&raw, &mut cuts);
-    let lengths = file.parts.iter().skip(2).map(|part| part.bytes().map_or(0, <[u8]>::len));
+    let lengths = parts.iter().skip(2).map(|part| part.bytes().map_or(0, <[u8]>::len));
     if lengths.eq(cuts.iter().map(|length| *length as usize)) { Ok(Cuts::Recomputed) } else { Err(Wrong::Cuts) }
 }
 

@@ -12,10 +12,13 @@ use clap::{Parser, Subcommand};
 
 mod backup;
 mod connection;
+mod count;
 mod data_dir;
 mod demo;
 mod evidence;
+mod export;
 mod failure;
+mod forward;
 mod get;
 mod identity;
 mod import;
@@ -28,11 +31,13 @@ mod place;
 mod receipt;
 mod restore;
 mod safe_text;
+mod saved;
 mod search;
 mod serve;
 mod server;
 mod source;
 mod sources;
+mod synth;
 mod tail;
 mod trail_copy;
 mod verify;
@@ -58,6 +63,10 @@ enum Command {
     Sources(sources::Sources),
     Search(search::Search),
     Evidence(evidence::Evidence),
+    Count(count::Count),
+    Saved(saved::Saved),
+    Forward(forward::Forward),
+    Export(export::Export),
     Import(import::Import),
     Get(get::Get),
     Receipt(receipt::Receipt),
@@ -68,6 +77,7 @@ enum Command {
     Restore(restore::Restore),
     Source(source::Source),
     Ocsf(ocsf::Ocsf),
+    Synth(synth::Make),
 }
 
 /// Did what was checked hold?
@@ -90,6 +100,10 @@ impl Command {
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
             Self::Evidence(command) => command.run(out),
+            Self::Count(command) => command.run(out),
+            Self::Saved(command) => command.run(out),
+            Self::Forward(command) => command.run(out),
+            Self::Export(command) => command.run(out),
             Self::Import(command) => command.run(out),
             Self::Get(command) => command.run(out),
             Self::Receipt(command) => command.run(out),
@@ -100,6 +114,7 @@ impl Command {
             Self::Restore(command) => command.run(out),
             Self::Source(command) => command.run(out),
             Self::Ocsf(command) => command.run(out),
+            Self::Synth(command) => command.run(out),
         }
     }
 }

@@ -14,13 +14,19 @@ pub mod counts;
 pub mod cursor;
 pub mod document;
 pub mod field;
+pub mod follow;
+mod health;
 mod indexer;
 pub mod instant;
 pub mod matcher;
+pub mod named;
 mod narrow;
+pub mod ordinals;
 pub mod parse;
 pub mod query;
+mod recheck;
 pub mod rows;
+pub mod saved;
 mod scan;
 pub mod sidecar;
 pub mod term_index;
@@ -31,9 +37,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
+use rayon::prelude::*;
 
+use crate::search::field::Name;
 use crate::search::matcher::Matcher;
 use crate::search::narrow::{Derived, Narrowed};
+use crate::search::ordinals::Ordinals;
 use crate::search::sidecar::{Gathered, Sidecar};
 use crate::search::term_index::{Builder, TermIndex};
 use crate::source::Catalog;
@@ -44,9 +53,13 @@ use crate::store::trail::Trail;
 pub use ask::{Ask, Budget, Found, SearchError, Stopped, Unreadable, naive, search};
 pub use counts::{CountAsk, Counts, count};
 pub use cursor::{Cursor, InvalidCursor, Order};
+pub use follow::Following;
+pub use health::Health;
 pub use indexer::Indexer;
 pub use parse::{QueryError, parse};
 pub use query::Query;
+pub use recheck::Recheck;
+pub use saved::{Saved, SavedError, SavedLines};
 
 /// Below the directory of what is derived: filters of texts, and indexes of fields.
 const SIDECARS: &str = "search";
@@ -71,6 +84,8 @@ pub struct Index {
     open: Mutex<HashMap<String, Arc<Known>>>,
     /// Records of searches that are not in the log yet; none while nobody writes them there.
     notes: Mutex<Option<Vec<Vec<u8>>>>,
+    health: Health,
+    ordinals: Ordinals,
 }
 
 /// Why nothing was derived of a file.
@@ -96,7 +111,15 @@ impl Index {
     /// Without anything derived: every file is read.
     #[must_use]
     pub fn none(catalog: Arc<Catalog>) -> Self {
-        Self { maps: catalog.fingerprint(), catalog, dir: None, open: Mutex::default(), notes: Mutex::default() }
+        Self {
+            maps: catalog.fingerprint(),
+            catalog,
+            dir: None,
+            open: Mutex::default(),
+            notes: Mutex::default(),
+            health: Health::default(),
+            ordinals: Ordinals::default(),
+        }
     }
 
     /// With `search` and `index` in `dir`, which need not exist.
@@ -174,6 +197,46 @@ impl Index {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&of.name());
     }
 
+    /// What is derived of a file is worth nothing: it is made again.
+    fn discard(&self, file: &PayloadFile) {
+        self.forget(file);
+        if let Some((sidecar, _)) = self.paths(file) {
+            // Whoever cannot remove it finds it damaged again.
+            let _ = std::fs::remove_file(sidecar);
+        }
+    }
+
+    /// Entries below the end of the log that no index covers yet: a search reads them.
+    #[must_use]
+    pub fn behind(&self, trail: &Trail) -> u64 {
+        let view = trail.view();
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut covered = 0;
+        let mut end = 0;
+        let mut files: Vec<_> = view.state.payload_files.values().filter(|file| open.contains_key(&file.name())).collect();
+        files.sort_unstable_by_key(|file| file.first);
+        for file in files {
+            covered += file.end().saturating_sub(file.first.max(end));
+            end = end.max(file.end());
+        }
+        view.size.saturating_sub(covered)
+    }
+
+    /// Gives the values of fields their numbers, in all files whose index is there.
+    fn number(&self, names: &[Name], state: &TrailState) {
+        let files: Vec<_> = state.payload_files.values().collect();
+        files.into_par_iter().filter_map(|file| self.known(file, state)).for_each(|known| {
+            // A damaged one is met again when it is counted.
+            let _ = known.terms.number(names, &self.ordinals);
+        });
+    }
+
+    /// How the index fares.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
     /// Asks what is derived of a file; nothing when there is nothing, or it is damaged.
     fn ask<T>(
         &self,
@@ -184,15 +247,11 @@ impl Index {
     ) -> Option<T> {
         let known = self.known(file, state)?;
         let derived = Derived::new(file, &known.sidecar, &known.terms, directory, state);
-        match derived.and_then(|derived| question(&derived, &known.terms)) {
+        match question(&derived, &known.terms) {
             Ok(answer) => Some(answer),
             Err(why) => {
                 tracing::warn!(%why, file = file.name(), "what search derived of a payload file is damaged; it is made again");
-                self.forget(file);
-                if let Some((sidecar, _)) = self.paths(file) {
-                    // Whoever cannot remove it finds it damaged again.
-                    let _ = std::fs::remove_file(sidecar);
-                }
+                self.discard(file);
                 None
             }
         }
@@ -208,32 +267,43 @@ impl Index {
     /// # Errors
     /// [`IndexError`].
     pub fn make(&self, trail: &Trail, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Result<(), IndexError> {
-        let Some((sidecar, terms)) = self.paths(file) else { return Ok(()) };
+        let Some(places) = self.paths(file) else { return Ok(()) };
+        self.derive(trail, file, &places, stopped)?;
+        self.forget(file);
+        Ok(())
+    }
+
+    /// Derives what search needs of a payload file, to these places.
+    fn derive(
+        &self,
+        trail: &Trail,
+        file: &PayloadFile,
+        (sidecar, terms): &(PathBuf, PathBuf),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<(), IndexError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |why| IndexError::Write { path, why }
         };
-        let folder = sidecar.parent().unwrap_or(&sidecar);
+        let folder = sidecar.parent().unwrap_or(sidecar);
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let view = trail.view();
         let nobody = Directory::default();
         let knowing = document::Knowing { catalog: &self.catalog, directory: &nobody, state: &view.state };
         let mut gathered = Gathered::new(file);
-        let mut builder = Builder::new(&terms).map_err(failed(&terms))?;
+        let mut builder = Builder::new(terms).map_err(failed(terms))?;
         let mut wrong = None;
         trail.reader().each_in_file(file, &mut |entry| {
-            let document = document::Document::new(&entry, knowing);
+            let document = document::Document::new(&entry, knowing).remembering();
             gathered.add(&document, kind_of(&view.state, entry.leaf.source));
-            wrong = builder.add(&document).err().map(failed(&terms)).or_else(|| stopped().then_some(IndexError::Stopped));
+            wrong = builder.add(&document).err().map(failed(terms)).or_else(|| stopped().then_some(IndexError::Stopped));
             wrong.is_none()
         })?;
         if let Some(why) = wrong {
             return Err(why);
         }
-        builder.finish(&terms, file, &self.maps).map_err(failed(&terms))?;
-        gathered.write(&sidecar, file, &self.maps).map_err(failed(&sidecar))?;
-        self.forget(file);
-        Ok(())
+        builder.finish(terms, file, &self.maps).map_err(failed(terms))?;
+        gathered.write(sidecar, file, &self.maps).map_err(failed(sidecar))
     }
 }
 

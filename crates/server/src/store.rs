@@ -12,6 +12,7 @@ pub mod media;
 pub mod media_reader;
 pub mod nodes;
 pub mod payload_file;
+pub mod proofs;
 pub mod read;
 pub mod recover;
 pub mod seal;

@@ -8,6 +8,10 @@ mod backups;
 mod binary;
 #[path = "cli/connections.rs"]
 mod connections;
+#[path = "cli/exports.rs"]
+mod exports;
+#[path = "cli/forwards.rs"]
+mod forwards;
 #[path = "cli/identities.rs"]
 mod identities;
 #[path = "cli/imports.rs"]
@@ -20,7 +24,11 @@ mod killed;
 mod mirrors;
 #[path = "cli/reading.rs"]
 mod reading;
+#[path = "cli/saved.rs"]
+mod saved;
 #[path = "cli/starting.rs"]
 mod starting;
+#[path = "cli/synthetic.rs"]
+mod synthetic;
 #[path = "cli/verifying.rs"]
 mod verifying;

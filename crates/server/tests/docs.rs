@@ -73,3 +73,13 @@ fn the_commands_that_describe_a_source_work() {
 fn the_commands_of_the_search_manual_work() {
     assert!(run(&root().join("docs/SEARCH.md")) > 0);
 }
+
+#[test]
+fn the_commands_that_make_a_synthetic_trail_work() {
+    assert!(run(&root().join("docs/SYNTH.md")) > 0);
+}
+
+#[test]
+fn the_commands_of_the_export_manual_work() {
+    assert!(run(&root().join("docs/EXPORT.md")) > 0);
+}

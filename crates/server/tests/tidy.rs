@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 
 /// The way of an event. A step may import the steps before it, never one behind it.
-const WAY: [&str; 12] = ["access", "intake", "ocsf", "source", "log", "store", "verify", "watch", "search", "door", "api", "cli"];
+const WAY: [&str; 14] =
+    ["access", "intake", "ocsf", "source", "log", "store", "verify", "watch", "search", "export", "door", "forward", "api", "cli"];
 /// Files beside the way. They import no step of it, and every step may import them. `main` wires.
-const FREE: [&str; 2] = ["clock", "config"];
+const FREE: [&str; 3] = ["clock", "config", "synth"];
 /// Past this, a second concept has moved in.
 const LINES_OF_CODE_MAX: usize = 500;
 /// Names that say nothing.

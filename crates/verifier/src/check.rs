@@ -8,6 +8,7 @@ use evidence::{KeyChain, Leaf, Place, Receipt, VerifiedEvent, VerifiedEvidence, 
 use tlog::{LeafIndex, VerifiedCheckpoint, VerifierKey};
 
 use crate::args::Args;
+use crate::export;
 use crate::input::{self, NoKey};
 
 /// What there is to check with.
@@ -22,6 +23,7 @@ pub enum Outcome {
     Holds(Box<Statement>),
     /// Evidence that holds.
     Evidence(Box<EvidenceStatement>),
+    Export(Box<export::Statement>),
     /// What does not, at least one thing.
     Wrong(Vec<Fault>),
     Unreadable(String),
@@ -93,6 +95,9 @@ impl Verifier {
     }
 
     pub fn check(&self, path: &Path) -> Outcome {
+        if let Some(kind) = export::kind(path) {
+            return self.check_export(path, kind);
+        }
         match input::read(path) {
             Err(why) => Outcome::Unreadable(why),
             Ok(bytes) if is_evidence(&bytes) => match self.check_evidence(&bytes) {
@@ -138,6 +143,22 @@ impl Verifier {
         }
     }
 
+    fn check_export(&self, path: &Path, kind: export::Kind) -> Outcome {
+        let fault = |why: &String| Outcome::Wrong(vec![Fault { place: Place::Keys.to_string(), reason: why.clone() }]);
+        let (pinned, keys) = match (&self.key, &self.keys) {
+            (Ok(pinned), Ok(keys)) => (pinned, keys),
+            (Err(why), _) | (_, Err(why)) => return fault(why),
+        };
+        if self.raw.is_some() {
+            return Outcome::Unreadable("--raw goes with one entry, not with an export".into());
+        }
+        match export::check(path, kind, pinned, keys) {
+            Ok(statement) => Outcome::Export(Box::new(statement)),
+            Err(export::No::Wrong(fault)) => Outcome::Wrong(vec![fault]),
+            Err(export::No::Unreadable(why)) => Outcome::Unreadable(why),
+        }
+    }
+
     fn check_bytes(&self, bytes: &[u8]) -> Result<Statement, Fault> {
         let fault = |why: &String| Fault { place: Place::Keys.to_string(), reason: why.clone() };
         let pinned = self.key.as_ref().map_err(fault)?;
@@ -155,7 +176,8 @@ impl Verifier {
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.starts_with("c2sp.org/tlog-proof@"));
         let text = text.ok_or_else(|| Fault {
             place: Place::File.to_string(),
-            reason: "it is neither an event file (a JSON object), nor a receipt (a c2sp.org/tlog-proof), nor evidence (a page)".into(),
+            reason: "it is neither an event file (a JSON object), a receipt (a c2sp.org/tlog-proof), evidence (a page) nor an export"
+                .into(),
         })?;
         let receipt: Receipt = text.parse()?;
         let receipt = receipt.verify_in(&KeyChain::build(pinned, keys)?)?;

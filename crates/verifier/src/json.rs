@@ -5,7 +5,7 @@ use evidence::canonical_json::{INTEGER_MAX, Value, to_bytes};
 use evidence::event_file::Cuts;
 
 use crate::check::{EvidenceStatement, Fault, Outcome, Shown, Statement};
-use crate::{plain, utc};
+use crate::{export, plain, utc};
 
 /// The answer for one file; ends with a line break.
 pub fn line(file: &str, outcome: &Outcome) -> String {
@@ -18,6 +18,10 @@ pub fn line(file: &str, outcome: &Outcome) -> String {
         Outcome::Evidence(statement) => {
             members.push(("holds", true.into()));
             members.extend(evidence(statement));
+        }
+        Outcome::Export(statement) => {
+            members.push(("holds", true.into()));
+            members.extend(export(statement));
         }
         Outcome::Wrong(faults) => {
             members.push(("holds", false.into()));
@@ -49,6 +53,28 @@ fn evidence(statement: &EvidenceStatement) -> Vec<(&'static str, Value)> {
         ("made_at", number(made.at_ms)),
         ("made_at_utc", utc::format(made.at_ms).into()),
         ("recorded_at_index", number(made.index)),
+        ("origin", checkpoint.checkpoint.origin.as_str().into()),
+        ("size", number(checkpoint.checkpoint.size.0)),
+        ("root", checkpoint.checkpoint.root.to_string().into()),
+        ("key", checkpoint.key.to_string().into()),
+        ("pinned", pinned.to_string().into()),
+        ("rotations", number(*rotations as u64)),
+    ]
+}
+
+fn export(statement: &export::Statement) -> Vec<(&'static str, Value)> {
+    let export::Statement { query, encoding, checkpoint, pinned, rotations, count, lines, complete, files } = statement;
+    let range = lines.as_ref().and_then(|lines| lines.range);
+    vec![
+        ("type", "export".into()),
+        ("encoding", encoding.as_str().into()),
+        ("query", query.as_str().into()),
+        ("count", number(*count)),
+        ("first", range.map_or(Value::Null, |(first, _)| number(first))),
+        ("last", range.map_or(Value::Null, |(_, last)| number(last))),
+        ("lines_proved", lines.is_some().into()),
+        ("complete", (*complete).into()),
+        ("files", files.iter().map(|name| Value::from(name.as_str())).collect()),
         ("origin", checkpoint.checkpoint.origin.as_str().into()),
         ("size", number(checkpoint.checkpoint.size.0)),
         ("root", checkpoint.checkpoint.root.to_string().into()),

@@ -2,11 +2,12 @@
 
 use evidence::case::Covered;
 use evidence::event_file::Cuts;
+use evidence::export::VerifiedExport;
 use evidence::{Kind, VerifiedEvidence};
 use tlog::{VerifiedCheckpoint, VerifierKey};
 
 use crate::check::{EvidenceStatement, Outcome, Shown, Statement};
-use crate::{plain, utc};
+use crate::{export, plain, utc};
 
 /// Entries of a file that are named one by one.
 const ENTRIES_NAMED: usize = 20;
@@ -16,6 +17,7 @@ pub fn of(file: &str, outcome: &Outcome) -> String {
     let (headline, sentences) = match outcome {
         Outcome::Holds(statement) => ("holds", holds(statement)),
         Outcome::Evidence(statement) => ("holds", evidence(statement)),
+        Outcome::Export(statement) => ("holds", export(statement)),
         Outcome::Wrong(faults) => ("DOES NOT HOLD", faults.iter().map(|fault| format!("{}: {}.", fault.place, fault.reason)).collect()),
         Outcome::Unreadable(why) => ("could not be checked", vec![format!("{why}.")]),
     };
@@ -26,6 +28,35 @@ pub fn of(file: &str, outcome: &Outcome) -> String {
         text.push('\n');
     }
     text
+}
+
+fn export(statement: &export::Statement) -> Vec<String> {
+    let export::Statement { query, encoding, checkpoint, pinned, rotations, count, lines, complete, files } = statement;
+    let checkpoint_of = &checkpoint.checkpoint;
+    let mut sentences = vec![match lines {
+        Some(VerifiedExport { range: Some((first, last)), .. }) => format!(
+            "All {count} lines are entries of the log {}, in its order, with every byte that it committed to; they lie from {first} to {last}.",
+            checkpoint_of.origin
+        ),
+        Some(_) => format!("There are no lines; the tree of the log {} is the one the manifest describes.", checkpoint_of.origin),
+        None => format!(
+            "The {count} entries as {encoding} are in {} unchanged since the manifest was written; that they are entries of the log is not \
+             proved by this format, but by a receipt of each (indelible receipt INDEX), or by an export as ndjson.",
+            files.join(", ")
+        ),
+    }];
+    sentences.push(match (checkpoint_of.size.0 == *count && lines.is_some(), complete) {
+        (true, _) => "That is every entry of the log: none is missing.".into(),
+        (false, true) => {
+            format!("That no other entry matches {query:?} is what the exporting server says: every entry was looked at, or ruled out.")
+        }
+        (false, false) => format!("Some entries could not be read (the manifest lists them): others may match {query:?}."),
+    });
+    if lines.is_some() {
+        sentences.push("Members beside index, raw and evidence are derived from these, and are not proved.".into());
+    }
+    sentences.extend(signed(checkpoint, pinned, *rotations, "They are"));
+    sentences
 }
 
 fn holds(statement: &Statement) -> Vec<String> {
@@ -50,20 +81,8 @@ fn holds(statement: &Statement) -> Vec<String> {
             how => format!("The bytes of --raw are, {how}, the ones that were logged."),
         });
     }
-    let (size, root) = (checkpoint.checkpoint.size, checkpoint.checkpoint.root);
-    sentences.push(format!("It is in the tree of size {size} with the root {root}, whose checkpoint was signed by {}.", checkpoint.key));
-    sentences.push(whose_key(checkpoint, pinned, *rotations));
+    sentences.extend(signed(checkpoint, pinned, *rotations, "It is"));
     sentences
-}
-
-fn whose_key(checkpoint: &VerifiedCheckpoint, pinned: &VerifierKey, rotations: usize) -> String {
-    if checkpoint.key != *pinned {
-        format!("That key and the one you gave ({pinned}) are joined by the log's {}.", rotation_count(rotations))
-    } else if rotations > 0 {
-        format!("That is the key you gave, and it was in charge at that size: the log's {} were checked.", rotation_count(rotations))
-    } else {
-        "That is the key you gave.".into()
-    }
 }
 
 fn evidence(statement: &EvidenceStatement) -> Vec<String> {
@@ -104,15 +123,25 @@ fn evidence(statement: &EvidenceStatement) -> Vec<String> {
         some => format!("Parts of {some} of them are hidden. What is shown is what the log committed to; hidden parts may repeat a name that is shown, with another value."),
     });
     sentences.push(format!("{} of earlier searches for them, which are listed, hold too.", count(access.len(), "record", "records")));
-    let (size, root) = (checkpoint.checkpoint.size, checkpoint.checkpoint.root);
-    sentences.push(format!("All is in the tree of size {size} with the root {root}, whose checkpoint was signed by {}.", checkpoint.key));
-    sentences.push(whose_key(checkpoint, pinned, *rotations));
+    sentences.extend(signed(checkpoint, pinned, *rotations, "All is"));
     sentences
         .push("Signatures of others beside the log's own, if there are any, were not checked: no witness is known to this version.".into());
     if *in_page {
         sentences.push("The page around the evidence is the genuine one: what it shows is what was checked here.".into());
     }
     sentences
+}
+
+fn signed(checkpoint: &VerifiedCheckpoint, pinned: &VerifierKey, rotations: usize, what: &str) -> [String; 2] {
+    let (size, root) = (checkpoint.checkpoint.size, checkpoint.checkpoint.root);
+    let key = if checkpoint.key != *pinned {
+        format!("That key and the one you gave ({pinned}) are joined by the log's {}.", rotation_count(rotations))
+    } else if rotations > 0 {
+        format!("That is the key you gave, and it was in charge at that size: the log's {} were checked.", rotation_count(rotations))
+    } else {
+        "That is the key you gave.".into()
+    };
+    [format!("{what} in the tree of size {size} with the root {root}, whose checkpoint was signed by {}.", checkpoint.key), key]
 }
 
 fn rotation_count(rotations: usize) -> String {

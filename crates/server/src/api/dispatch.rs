@@ -26,8 +26,8 @@ use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
-    completeness, connections, directory, elastic, events, evidence, grpc, hec, hook, ingest, keys, kubernetes, metrics, operate, otlp,
-    search, sources, ssf, trail, tree,
+    completeness, connections, directory, elastic, events, evidence, export, forward, grpc, hec, hook, ingest, keys, kubernetes, metrics,
+    operate, otlp, saved, search, sources, ssf, tail, trail, tree,
 };
 use crate::door::Peer;
 use crate::intake::bulk::Verb;
@@ -156,6 +156,14 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::GetEventReceipt, _) => events::receipt(api, asked).await,
         (Endpoint::Search, Some(caller)) => search::get(api, caller, asked).await,
         (Endpoint::GetEvidence, Some(caller)) => evidence::get(api, caller, asked).await,
+        (Endpoint::Tail, Some(caller)) => tail::get(api, caller, asked).await,
+        (Endpoint::Export, Some(caller)) => export::get(api, caller, asked).await,
+        (Endpoint::ListSaved, _) => saved::list(api, asked).await,
+        (Endpoint::SetSaved, Some(caller)) => saved::set(api, caller, asked).await,
+        (Endpoint::RemoveSaved, Some(caller)) => saved::remove(api, caller, asked).await,
+        (Endpoint::ListForwards, _) => forward::list(api, asked).await,
+        (Endpoint::SetForward, Some(caller)) => forward::set(api, caller, asked).await,
+        (Endpoint::RemoveForward, Some(caller)) => forward::remove(api, caller, asked).await,
         (Endpoint::GetTrail, _) => asked.nothing().map(|()| trail::get(api)),
         (Endpoint::SetPublic, Some(caller)) => trail::set_public(api, caller, asked).await,
         (Endpoint::RotateKey, Some(caller)) => trail::rotate(api, caller, asked).await,

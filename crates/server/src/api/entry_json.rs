@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::api::instant::format_rfc3339;
+use crate::search::document::{self, Document};
+use crate::source::Catalog;
 use crate::source::directory::Directory;
-use crate::source::{Catalog, Scratch};
 use crate::store::read::StoredEntry;
 
 /// An entry.
@@ -156,16 +157,21 @@ impl EntryJson {
 
     /// With what it means, if somebody is given who knows and it is an event.
     #[must_use]
-    pub fn meaning(mut self, knowing: Option<Knowing<'_>>, entry: &StoredEntry, state: &TrailState) -> Self {
-        if let Some(Knowing { catalog, directory }) = knowing.filter(|_| entry.leaf.kind == Kind::Event) {
-            let kind = state.sources.get(&entry.leaf.source).map(|source| source.kind.as_str());
-            let received_at = i64::try_from(entry.leaf.received_at).unwrap_or(i64::MAX);
-            let mapped = catalog.map(&entry.raw, kind, received_at, &mut Scratch::default());
-            let person = |name: Option<String>| name.map(|name| directory.resolve(&name).to_owned());
+    pub fn meaning(self, knowing: Option<Knowing<'_>>, entry: &StoredEntry, state: &TrailState) -> Self {
+        let Some(Knowing { catalog, directory }) = knowing else { return self };
+        self.meaning_of(&Document::new(entry, document::Knowing { catalog, directory, state }))
+    }
+
+    /// With what it means, if it is an event.
+    #[must_use]
+    pub fn meaning_of(mut self, document: &Document<'_>) -> Self {
+        if document.kind() == Kind::Event {
+            let mapped = document.mapped();
+            let person = |name: &Option<String>| name.as_ref().map(|name| document.directory().resolve(name).to_owned());
             self.meaning = Some(Meaning {
-                kind: mapped.kind,
+                kind: mapped.kind.clone(),
                 map: mapped.version,
-                identity: Identities { actor: person(mapped.actor), target: person(mapped.target) },
+                identity: Identities { actor: person(&mapped.actor), target: person(&mapped.target) },
                 ocsf: value(&mapped.ocsf),
             });
         }

@@ -12,12 +12,12 @@ use crate::api::dispatch::Asked;
 use crate::api::entry_json::{EntryJson, Knowing, RawType, raw_of};
 use crate::api::error::ApiError;
 use crate::api::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX};
-use crate::api::proofs;
 use crate::api::query::{NoQuery, Switch, query};
 use crate::api::state::Api;
 use crate::door::Admission;
 use crate::log::shared::View;
 use crate::source::directory::Directory;
+use crate::store::proofs;
 use crate::store::read::ReadError;
 use crate::store::trail::Trail;
 

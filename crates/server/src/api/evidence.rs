@@ -19,9 +19,10 @@ use crate::api::answer::bytes;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::query::{Switch, query};
+use crate::api::saved;
 use crate::api::state::Api;
 use crate::log::sequencer::AppendError;
-use crate::search::{QueryError, SearchError, parse};
+use crate::search::{QueryError, SearchError};
 use crate::store::read::ReadError;
 
 pub use make::{BYTES_MAX, ENTRIES_MAX, EvidenceAsk, make};
@@ -106,7 +107,7 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
     }
     let redactions = redact.lines().map(str::parse).collect::<Result<Vec<Redaction>, RedactionError>>();
     let ask = EvidenceAsk {
-        query: parse(&q)?,
+        query: saved::line(api, &q).await?,
         title,
         redactions: redactions.map_err(|why| ApiError::bad_request("redact_invalid", why.to_string()))?,
         repeats: repeats.is_on(),

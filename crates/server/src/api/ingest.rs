@@ -23,13 +23,13 @@ use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::ingest::results::Results;
 use crate::api::limits::RECEIPTS_MAX;
-use crate::api::proofs;
 use crate::api::query::{Switch, query};
 use crate::api::receive::{Received, events_body};
 use crate::api::state::Api;
 use crate::door::{Admitted, Batch, Origin, UNKNOWN_KIND};
 use crate::intake::{Decoded, IdempotencyKey, Media, SourceName, decode};
 use crate::log::sequencer::Committed;
+use crate::store::proofs;
 
 /// This door in envelopes.
 const DOOR: &str = "http";

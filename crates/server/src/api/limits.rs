@@ -28,6 +28,12 @@ pub const READS_MAX: usize = 16;
 /// Searches at the same time; others wait for one of them, and only for them.
 pub const SEARCHES_MAX: usize = 4;
 
+/// Exports that are streamed at the same time: each holds a page, and a Parquet file a row group.
+pub const EXPORTS_MAX: usize = 4;
+
+/// Tails that look at the log at the same time: they wait for each other, and nobody waits for them.
+pub const TAIL_READS_MAX: usize = 2;
+
 /// Time one search may take before it says how far it came: a browser waits that long, and so do the few
 /// threads that read.
 pub const SEARCH_TIME: Duration = Duration::from_secs(5);
@@ -65,6 +71,11 @@ pub struct ApiLimits {
     pub stall_timeout: Duration,
     /// How long requests under way may take to finish once a shutdown began.
     pub drain_timeout: Duration,
+    /// Who may follow the log at once. Each costs a connection and at most 1 MiB while it is written.
+    pub tails: usize,
+    /// How often somebody who follows the log hears that it is still there: proxies close a connection
+    /// that is silent for a minute or half of one.
+    pub tail_heartbeat: Duration,
     /// How often finished minutes of refusals are looked for.
     pub refusals_every: Duration,
 }
@@ -84,6 +95,8 @@ impl Default for ApiLimits {
             body_window_bytes: 10 << 10,
             stall_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
+            tails: 64,
+            tail_heartbeat: Duration::from_secs(15),
             refusals_every: Duration::from_secs(5),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicI64;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,6 +20,7 @@ use crate::api::error::ApiError;
 use crate::api::route::{Endpoint, ROUTES};
 use crate::api::state::Api;
 use crate::door::DoorMetrics;
+use crate::forward::status::ForwardCollector;
 use crate::log::Log;
 use crate::watch::Status;
 
@@ -123,8 +124,8 @@ pub struct ApiMetrics {
 }
 
 impl ApiMetrics {
-    /// Metrics of the API, of `log` and of the doors.
-    pub fn new(log: &Log, doors: &DoorMetrics) -> Self {
+    /// Metrics of the API, of `log`, of the doors, and of what is sent on.
+    pub fn new(log: &Log, doors: &DoorMetrics, sent_on: ForwardCollector) -> Self {
         let mut new = Self {
             registry: Registry::default(),
             answered: Family::default(),
@@ -140,6 +141,7 @@ impl ApiMetrics {
         let mut registry = Registry::default();
         log.shared().metrics.register(&mut registry);
         doors.register(&mut registry);
+        registry.register_collector(Box::new(sent_on));
         new.register(&mut registry);
         new.registry = registry;
         new
@@ -175,10 +177,15 @@ pub fn page(api: &Api) -> Result<Response, ApiError> {
     metrics.tree_size.set(gauge(view.size));
     metrics.checkpoint_age.set(api.clock.now_ms().saturating_sub(view.received_at) as f64 / 1_000.0);
     metrics.stopped.set(i64::from(log.shared().stopped().is_some()));
+    let index = api.index();
+    index.health().behind.set(gauge(index.behind(&api.trail)));
     for status in api.watch.get().map(|watch| watch.status(SOURCES_MAX)).unwrap_or_default() {
         metrics.sources.show(&status, api.clock.now_ms());
     }
     let mut page = String::with_capacity(8 << 10);
-    encode(&mut page, &metrics.registry).map_err(|_| ApiError::lost_task())?;
+    let encoded = encode_registry(&mut page, &metrics.registry)
+        .and_then(|()| encode_registry(&mut page, &index.health().registry))
+        .and_then(|()| encode_eof(&mut page));
+    encoded.map_err(|_| ApiError::lost_task())?;
     Ok(bytes(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", page))
 }

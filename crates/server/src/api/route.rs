@@ -28,6 +28,14 @@ pub enum Endpoint {
     GetEventReceipt,
     Search,
     GetEvidence,
+    Tail,
+    Export,
+    ListSaved,
+    SetSaved,
+    RemoveSaved,
+    ListForwards,
+    SetForward,
+    RemoveForward,
     GetTrail,
     SetPublic,
     RotateKey,
@@ -92,7 +100,7 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 72] = [
+pub static ROUTES: [Route; 80] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -100,6 +108,14 @@ pub static ROUTES: [Route; 72] = [
     route(Endpoint::GetEventReceipt, Method::GET, "/v1/events/{index}/receipt", READ),
     route(Endpoint::Search, Method::GET, "/v1/search", READ),
     route(Endpoint::GetEvidence, Method::GET, "/v1/evidence", READ),
+    route(Endpoint::Tail, Method::GET, "/v1/tail", READ),
+    route(Endpoint::Export, Method::GET, "/v1/export", READ),
+    route(Endpoint::ListSaved, Method::GET, "/v1/saved", READ),
+    route(Endpoint::SetSaved, Method::PUT, "/v1/saved/{name}", ADMIN),
+    route(Endpoint::RemoveSaved, Method::DELETE, "/v1/saved/{name}", ADMIN),
+    route(Endpoint::ListForwards, Method::GET, "/v1/forwards", ADMIN),
+    route(Endpoint::SetForward, Method::PUT, "/v1/forwards/{name}", ADMIN),
+    route(Endpoint::RemoveForward, Method::DELETE, "/v1/forwards/{name}", ADMIN),
     route(Endpoint::GetTrail, Method::GET, "/v1/trails/main", READ),
     route(Endpoint::SetPublic, Method::PUT, "/v1/trails/main/public", ADMIN),
     route(Endpoint::RotateKey, Method::POST, "/v1/trails/main/rotate", ADMIN),

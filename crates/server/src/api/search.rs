@@ -11,16 +11,17 @@ use crate::access::Credential;
 use crate::api::answer::json;
 use crate::api::counts::{Counting, CountsJson, Wanted, counts};
 use crate::api::dispatch::Asked;
-use crate::api::entry_json::{EntryJson, Knowing};
+use crate::api::entry_json::EntryJson;
 use crate::api::error::ApiError;
 use crate::api::instant::format_rfc3339;
 use crate::api::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, SEARCH_ENTRIES_MAX, SEARCH_TIME};
 use crate::api::query::query;
+use crate::api::saved;
 use crate::api::state::Api;
 use crate::log::records;
-use crate::search::document::{self, Document};
+use crate::search::document::{Document, Knowing};
 use crate::search::field::Name;
-use crate::search::{Ask, Budget, Found, Index, Order, QueryError, SearchError, parse, search};
+use crate::search::{Ask, Budget, Found, Index, Order, QueryError, SearchError, Unreadable, search};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
@@ -87,14 +88,15 @@ struct Covered {
 }
 
 #[derive(Serialize)]
-struct UnreadableJson {
+pub(super) struct UnreadableJson {
     first: u64,
     last: u64,
     why: String,
 }
 
+/// One match, as every answer about matches shows it.
 #[derive(Serialize)]
-struct Hit {
+pub(super) struct Hit {
     #[serde(flatten)]
     entry: EntryJson,
     summary: Summary,
@@ -124,7 +126,7 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
         ));
     }
     let ask = Ask {
-        query: parse(&q)?,
+        query: saved::line(api, &q).await?,
         order: match order {
             OrderWord::Newest => Order::Newest,
             OrderWord::Oldest => Order::Oldest,
@@ -181,18 +183,12 @@ pub fn counted_page(of: (&Trail, &Index, &Directory), ask: &Ask, wanted: &Wanted
 pub fn page(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> Result<Page, SearchError> {
     let found = search(trail, index, directory, ask)?;
     let view = trail.view();
-    let meaning = Knowing { catalog: index.catalog(), directory };
-    let knowing = document::Knowing { catalog: index.catalog(), directory, state: &view.state };
-    let hit = |entry: &StoredEntry| Hit {
-        summary: Summary::of(&Document::new(entry, knowing)),
-        entry: EntryJson::new(entry, &view.state).meaning(Some(meaning), entry, &view.state),
-    };
+    let knowing = Knowing { catalog: index.catalog(), directory, state: &view.state };
     let Found { hits, size, root, range, read, ruled_out, unreadable, stopped, next } = found;
-    let unreadable: Vec<_> =
-        unreadable.into_iter().map(|gap| UnreadableJson { first: gap.first, last: gap.end.saturating_sub(1), why: gap.why }).collect();
+    let unreadable: Vec<_> = unreadable.iter().map(UnreadableJson::from).collect();
     Ok(Page {
         query: ask.query.to_string(),
-        events: hits.iter().map(hit).collect(),
+        events: hits.iter().map(|entry| Hit::new(entry, knowing)).collect(),
         tree: TreeJson { size, root: root.to_string() },
         covered: Covered { from: range.start, to: range.end, read, ruled_out, complete: unreadable.is_empty(), unreadable },
         stopped: stopped.map(crate::search::Stopped::word),
@@ -200,6 +196,19 @@ pub fn page(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> R
         checkpoint: view.note.to_string(),
         counts: None,
     })
+}
+
+impl From<&Unreadable> for UnreadableJson {
+    fn from(gap: &Unreadable) -> Self {
+        Self { first: gap.first, last: gap.end.saturating_sub(1), why: gap.why.clone() }
+    }
+}
+
+impl Hit {
+    pub(super) fn new(entry: &StoredEntry, knowing: Knowing<'_>) -> Self {
+        let document = Document::new(entry, knowing);
+        Self { summary: Summary::of(&document), entry: EntryJson::new(entry, knowing.state).meaning_of(&document) }
+    }
 }
 
 impl Summary {

@@ -126,7 +126,7 @@ impl Server {
     }
 
     async fn drain(&self, graceful: GracefulShutdown, address: SocketAddr) {
-        self.api.draining.store(true, Ordering::Release);
+        self.api.draining.send_replace(true);
         let open = graceful.count();
         info!(%address, open, "shutting down: no new connections, requests under way are answered");
         if tokio::time::timeout(self.api.limits.drain_timeout, graceful.shutdown()).await.is_err() {

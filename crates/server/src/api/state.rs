@@ -1,21 +1,24 @@
 //! What all requests share.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::{KeyId, RateLimit, RetryAfter};
 use crate::api::error::ApiError;
 use crate::api::hec::Acks;
 use crate::api::issuer_keys::IssuerKeys;
-use crate::api::limits::{ApiLimits, READS_MAX, SEARCHES_MAX};
+use crate::api::limits::{ApiLimits, EXPORTS_MAX, READS_MAX, SEARCHES_MAX};
 use crate::api::metrics::ApiMetrics;
+use crate::api::tail::Tails;
 use crate::clock::Clock;
 use crate::door::Admission;
 use crate::door::secret::Secrets;
+use crate::forward::Forwards;
+use crate::forward::status::ForwardCollector;
 use crate::intake::SourceName;
-use crate::search::Index;
+use crate::search::{Index, Saved};
 use crate::store::trail::Trail;
 use crate::watch::Watch;
 
@@ -41,7 +44,9 @@ impl ApiState {
     pub fn with_secrets(admission: Arc<Admission>, limits: ApiLimits, secrets: Option<Secrets>) -> Self {
         let (trail, clock) = (Arc::clone(admission.trail()), admission.clock().clone());
         let rates = RateLimit::new(limits.events_per_second, limits.events_burst, limits.keys_tracked);
-        let metrics = ApiMetrics::new(trail.log(), admission.metrics());
+        let forwards = Arc::new(Forwards::default());
+        let sent_on = ForwardCollector { statuses: forwards.statuses.clone(), trail: Arc::clone(&trail) };
+        let metrics = ApiMetrics::new(trail.log(), admission.metrics(), sent_on);
         Self(Arc::new(Api {
             metrics,
             admission,
@@ -54,7 +59,11 @@ impl ApiState {
             memory: Arc::new(Memory { used: AtomicUsize::new(0), limit: limits.bodies_bytes }),
             reads: Arc::new(Semaphore::new(READS_MAX)),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
+            tails: Tails::new(limits.tails),
+            saved: Saved::default(),
+            forwards,
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             clock,
             limits,
             trail,
@@ -66,6 +75,12 @@ impl ApiState {
     pub fn watched_by(self, watch: Arc<Watch>) -> Self {
         let _ = self.0.watch.set(watch);
         self
+    }
+
+    /// What is sent on, for whoever runs it.
+    #[must_use]
+    pub fn forwards(&self) -> Arc<Forwards> {
+        Arc::clone(&self.0.forwards)
     }
 
     /// Search reads only the files that `index` does not rule out.
@@ -107,7 +122,15 @@ pub(crate) struct Api {
     index: OnceLock<Arc<Index>>,
     pub memory: Arc<Memory>,
     /// A shutdown began: finish, take nothing new.
-    pub draining: AtomicBool,
+    pub draining: watch::Sender<bool>,
+    /// Who follows the log.
+    pub tails: Tails,
+    /// Search lines under a name.
+    pub saved: Saved,
+    /// What is sent on.
+    pub forwards: Arc<Forwards>,
+    /// Places of those who export all of it.
+    pub exports: Arc<Semaphore>,
     rates: Mutex<RateLimit>,
     reads: Arc<Semaphore>,
     searches: Arc<Semaphore>,
@@ -145,7 +168,11 @@ impl Api {
         self.block(&self.searches, work).await
     }
 
-    async fn block<T: Send + 'static>(
+    /// As [`Self::read`], with a bound of the caller's own.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub async fn block<T: Send + 'static>(
         self: &Arc<Self>,
         at_once: &Arc<Semaphore>,
         work: impl FnOnce(&Trail) -> Result<T, ApiError> + Send + 'static,
@@ -173,7 +200,7 @@ impl Api {
 
     /// Whether a shutdown began.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
     }
 }
 

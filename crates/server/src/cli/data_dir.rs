@@ -15,6 +15,7 @@ use crate::store::trail::TrailOptions;
 /// The only trail there is until tenants have their own.
 pub const TRAIL: &str = "main";
 const LOCK: &str = "lock";
+const FORWARD: &str = "forward";
 /// How often, and with which pause, a lock that someone holds is tried again.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -114,6 +115,16 @@ impl DataDir {
     /// Where what is derived of payload files is kept; as [`DataDir::directory_file`], beside the trail.
     pub fn derived_dir(&self) -> PathBuf {
         self.root.join("derived").join(TRAIL)
+    }
+
+    /// Where forwards note how far they came, and where those to files write.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn forward_media(&self) -> Result<Arc<dyn Media>, DataDirError> {
+        let path = self.root.join(FORWARD);
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(at(&path))?;
+        Ok(Arc::new(Disk::new(&path).map_err(at(&path))?))
     }
 
     /// The medium that the trail lies on.

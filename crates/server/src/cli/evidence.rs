@@ -15,10 +15,13 @@ use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::escape_line;
+use crate::cli::saved::{line_at, line_in};
+use crate::cli::search::checked_line;
 use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
-use crate::search::{Index, parse};
+use crate::search::Index;
+use crate::search::named::Within;
 
 /// Make a file that proves what a search found, to hand to somebody who trusts nobody
 ///
@@ -63,7 +66,7 @@ pub struct Evidence {
 impl Evidence {
     pub fn run(self, out: &mut dyn Write) -> Result<Answer, Failure> {
         // What is wrong with the line or the file is said before the log records anything.
-        parse(&self.query).map_err(|why| Failure::new(format!("{why}\n  {}\n  {:>column$}", self.query, "^", column = why.column)))?;
+        checked_line(&self.query)?;
         let to_file = self.output.as_os_str() != "-";
         if to_file && self.output.exists() {
             return Err(Failure::new(format!("{} is there already: remove it, or give another name with -o", self.output.display())));
@@ -78,11 +81,7 @@ impl Evidence {
             Failure::new(format!("the evidence does not hold, so it was not written: {fault}; run `indelible verify` on the log"))
         })?;
         let content = if self.json { json } else { page::write(&json) };
-        if to_file {
-            write_new(&self.output, &content)?
-        } else {
-            out.write_all(&content)?
-        }
+        if to_file { write_new(&self.output, &content) } else { out.write_all(&content).map_err(Failure::from) }?;
         say_what_it_is(&file, &verified)?;
         Ok(if verified.case.covered.unreadable.is_empty() { Answer::Holds } else { Answer::DoesNotHold })
     }
@@ -91,7 +90,7 @@ impl Evidence {
         let server = self.place.server.connect()?;
         let redact: Vec<String> = self.redact.iter().map(ToString::to_string).collect();
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("q", &self.query).append_pair("title", &self.title).append_pair("redact", &redact.join("\n"));
+        query.append_pair("q", &line_at(&server, &self.query)?).append_pair("title", &self.title).append_pair("redact", &redact.join("\n"));
         query.append_pair("repeats", if self.repeats { "1" } else { "0" });
         Ok(server.fetch(&format!("/v1/evidence?{}", query.finish()))?.body)
     }
@@ -99,11 +98,10 @@ impl Evidence {
     fn read_directory(&self, data: &Path) -> Result<Vec<u8>, Failure> {
         let catalog = Arc::new(catalog(self.sources.as_deref())?);
         with_data_and_trail(data, |dir, trail| {
-            let identities = Identities::kept_in(dir.directory_file());
-            let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;
-            let index = Index::kept_in(dir.search_dir(), Arc::clone(&catalog));
+            let directory = Identities::kept_in(dir.directory_file()).in_force(trail)?;
+            let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
             let ask = EvidenceAsk {
-                query: parse(&self.query)?,
+                query: line_in(Within { trail, index: &index, directory: &directory }, &self.query)?,
                 title: self.title.clone(),
                 redactions: self.redact.clone(),
                 repeats: self.repeats,

@@ -22,9 +22,9 @@ use crate::intake::SourceName;
 use crate::store::trail::Trail;
 
 mod batches;
-mod door;
+pub mod door;
 mod file_list;
-mod http_door;
+pub mod http_door;
 pub mod local_door;
 mod opened;
 mod resume;

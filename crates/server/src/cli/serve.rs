@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -30,6 +31,7 @@ use crate::door::poll::http::Client;
 use crate::door::poll::service::Pollers;
 use crate::door::secret::Secrets;
 use crate::door::socket::limits::SocketLimits;
+use crate::forward::service::Service;
 use crate::search::{Index, Indexer};
 use crate::store::layout::{SIGNING_KEY, trail_dir};
 use crate::store::trail::{Trail, TrailOptions};
@@ -159,6 +161,15 @@ impl Serve {
     }
 }
 
+/// Asks for as many open files as this process may have: payload files are kept open, and a connection is one too.
+fn raise_open_files() {
+    let allowed = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: allowed.maximum, maximum: allowed.maximum };
+    if let Err(why) = setrlimit(Resource::Nofile, wanted) {
+        warn!(%why, current = ?allowed.current, "the limit of open files stays as it is");
+    }
+}
+
 fn start_logs(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -170,6 +181,7 @@ fn start_logs(format: LogFormat) {
 }
 
 fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    raise_open_files();
     // A map that is wrong is said before anything is made.
     let catalog = Arc::new(catalog(config.sources.as_deref())?);
     let admin_key = first_admin_key(trail)?;
@@ -195,13 +207,14 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         }
         out.flush()?;
         let pollers = start_pollers(&admission, dir);
-        let state = ApiState::with_secrets(admission, ApiLimits::default(), Some(Secrets::of(dir.path())));
+        let state = ApiState::with_secrets(Arc::clone(&admission), ApiLimits::default(), Some(Secrets::of(dir.path())));
         let index = Arc::new(Index::kept_in(dir.derived_dir(), Arc::clone(&catalog)));
         let indexer = Indexer::start(trail, &index)?;
         let watch = Watch::start(trail, Clock::system(), Observe::by(catalog))?;
+        let forwards = start_forwards(&state, &admission, &index, dir)?;
         let state = state.watched_by(Arc::clone(&watch)).indexed_by(index);
         let served = api::serve(listener, tls, state, stop).await;
-        if let Some((stop, task)) = pollers {
+        for (stop, task) in pollers.into_iter().chain([forwards]) {
             stop.send_replace(true);
             task.await?;
         }
@@ -222,9 +235,12 @@ fn read_directory(admission: &Arc<Admission>) {
     });
 }
 
+/// What tells a task to stop, and the task.
+type Running = (watch::Sender<bool>, JoinHandle<()>);
+
 /// Pollers follow the connections of the trail until told to stop. A machine that trusts no
 /// authority cannot poll, and serves all the same.
-fn start_pollers(admission: &Arc<Admission>, dir: &DataDir) -> Option<(watch::Sender<bool>, JoinHandle<()>)> {
+fn start_pollers(admission: &Arc<Admission>, dir: &DataDir) -> Option<Running> {
     let client = match Client::new() {
         Ok(client) => client,
         Err(why) => {
@@ -235,6 +251,20 @@ fn start_pollers(admission: &Arc<Admission>, dir: &DataDir) -> Option<(watch::Se
     let (stop, stopped) = watch::channel(false);
     let pollers = Pollers::new(Arc::clone(admission), Secrets::of(dir.path()), client);
     Some((stop, tokio::spawn(pollers.run(stopped))))
+}
+
+/// Forwards follow the records of the trail until told to stop.
+fn start_forwards(state: &ApiState, admission: &Arc<Admission>, index: &Arc<Index>, dir: &DataDir) -> Result<Running, Failure> {
+    let service = Service {
+        forwards: state.forwards(),
+        admission: Arc::clone(admission),
+        index: Arc::clone(index),
+        secrets: Secrets::of(dir.path()),
+        client: Client::new().ok(),
+        media: dir.forward_media()?,
+    };
+    let (stop, stopped) = watch::channel(false);
+    Ok((stop, tokio::spawn(service.run(stopped))))
 }
 
 /// What a person needs at each start; the admin key at the first alone.

@@ -1,11 +1,13 @@
 //! Talks to a running server.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
-use ureq::http::{Method, Request, Uri};
+use ureq::http::request::Builder;
+use ureq::http::{HeaderMap, Method, Request, Uri};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 use crate::cli::failure::Failure;
@@ -13,6 +15,8 @@ use crate::config::LISTEN_DEFAULT;
 
 /// Longest answer taken in: a page of events or an event file is far smaller.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Longest refusal of an answer that comes bit by bit.
+const REFUSAL_BYTES_MAX: u64 = 64 << 10;
 /// Where systems keep the certificates they trust.
 const SYSTEM_CERTIFICATES: [&str; 4] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem"];
@@ -49,6 +53,9 @@ pub struct Response {
     /// The body.
     pub body: Vec<u8>,
 }
+
+/// The body of an answer that comes bit by bit.
+pub type Streamed = Box<dyn Read + Send>;
 
 /// What to send.
 #[derive(Clone, Copy, Debug)]
@@ -156,16 +163,50 @@ impl Server {
         self.ask(&Method::GET, path, None)
     }
 
+    /// `GET path`; the answer may say no.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub fn get(&self, path: &str) -> Result<Response, ureq::Error> {
+        self.request(&Method::GET, path, None)
+    }
+
+    /// `GET path` with more headers: an answer that comes bit by bit, for as long as it takes; or what was
+    /// said instead. A read fails when nothing comes for `silence`.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub fn stream(&self, path: &str, headers: &[(&str, String)], silence: Duration) -> Result<Result<Streamed, Response>, ureq::Error> {
+        let mut request = self.addressed(&Method::GET, path);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = self.agent.configure_request(request.body(())?).timeout_global(None).timeout_per_read(Some(silence)).build();
+        let answer = self.agent.run(request)?;
+        let status = answer.status().as_u16();
+        if answer.status().is_success() {
+            return Ok(Ok(Box::new(answer.into_body().into_reader())));
+        }
+        let retry_after = retry_after(answer.headers());
+        let body = answer.into_body().into_with_config().limit(REFUSAL_BYTES_MAX).read_to_vec()?;
+        Ok(Err(Response { status, retry_after, body }))
+    }
+
     /// In words: the server cannot be reached.
     pub fn unreachable(&self, why: &ureq::Error) -> Failure {
         Failure::new(format!("{} cannot be reached: {why}; is the server running, and is --url (INDELIBLE_URL) its address?", self.url))
     }
 
-    fn request(&self, method: &Method, path: &str, content: Option<Content<'_>>) -> Result<Response, ureq::Error> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
+    fn addressed(&self, method: &Method, path: &str) -> Builder {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        match &self.key {
+            Some(key) => request.header("authorization", format!("Bearer {key}")),
+            None => request,
         }
+    }
+
+    fn request(&self, method: &Method, path: &str, content: Option<Content<'_>>) -> Result<Response, ureq::Error> {
+        let mut request = self.addressed(method, path);
         if let Some(content) = &content {
             request = request.header("content-type", content.media);
             if let Some(key) = content.idempotency_key {
@@ -176,10 +217,14 @@ impl Server {
             Some(content) => self.agent.run(request.body(content.body)?)?,
             None => self.agent.run(request.body(())?)?,
         };
-        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = retry_after(answer.headers());
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
         Ok(Response { status: answer.status().as_u16(), retry_after, body })
     }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
 impl Response {

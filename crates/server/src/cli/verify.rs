@@ -2,18 +2,23 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use tlog::VerifierKey;
 
 use crate::cli::Answer;
 use crate::cli::data_dir::{is_held, media_to_read};
 use crate::cli::failure::Failure;
+use crate::cli::place::with_data_and_trail;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::server::read_named;
+use crate::cli::source::catalog;
 use crate::config::DATA_DEFAULT;
+use crate::search::{Index, Recheck};
 use crate::verify::{Report, Trust, VerifyOptions, verify_directory};
 
 /// Check every entry, file and signature of a data directory, and that its history was not rewritten
@@ -34,9 +39,27 @@ pub struct Verify {
     /// The log's verifier key, as you know it from elsewhere [default: what the directory says]
     #[arg(long, value_name = "VKEY")]
     key: Option<VerifierKey>,
+    /// Also derive the search index once more and compare: takes hold of the directory, so its server must
+    /// have stopped
+    #[arg(long)]
+    index: bool,
+    /// Maps of your own, as the server was given them: the index is of these
+    #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR", requires = "index")]
+    sources: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What came of comparing the index of each payload file with the file.
+#[derive(Debug, Default, Serialize)]
+struct IndexReport {
+    /// Files whose index says what they say.
+    same: u64,
+    /// Files that have no index that would be used: searches read them.
+    not_made: u64,
+    /// Files whose index says something else: searches may have missed entries of them.
+    differs: Vec<String>,
 }
 
 impl Verify {
@@ -44,13 +67,58 @@ impl Verify {
         let from_checkpoint = self.from_checkpoint.as_deref().map(read_named).transpose()?;
         let began = Instant::now();
         let report = check(&self.data, VerifyOptions { from_checkpoint, pinned: self.key, ..VerifyOptions::default() })?;
+        let seconds = began.elapsed().as_secs_f64();
+        let index = if self.index { Some(check_index(&self.data, self.sources.as_deref())?) } else { None };
         if self.json {
-            writeln!(out, "{}", escape(&serde_json::to_string(&report)?))?;
+            let mut all = serde_json::to_value(&report)?;
+            if let (Some(index), Some(all)) = (&index, all.as_object_mut()) {
+                all.insert("index".into(), serde_json::to_value(index)?);
+            }
+            writeln!(out, "{}", escape(&all.to_string()))?;
         } else {
-            show(&report, began.elapsed().as_secs_f64(), out)?;
+            show(&report, seconds, out)?;
+            index.iter().try_for_each(|index| show_index(index, out))?;
         }
-        Ok(if report.holds { Answer::Holds } else { Answer::DoesNotHold })
+        let holds = report.holds && index.is_none_or(|index| index.differs.is_empty());
+        Ok(if holds { Answer::Holds } else { Answer::DoesNotHold })
     }
+}
+
+/// Derives the index of every payload file once more.
+fn check_index(data: &Path, sources: Option<&Path>) -> Result<IndexReport, Failure> {
+    let catalog = Arc::new(catalog(sources)?);
+    with_data_and_trail(data, |dir, trail| {
+        let index = Index::kept_in(dir.derived_dir(), catalog);
+        let files: Vec<_> = trail.view().state.payload_files.values().cloned().collect();
+        let bar = ProgressBar::new(files.len() as u64);
+        let mut report = IndexReport::default();
+        for file in bar.wrap_iter(files.iter()) {
+            match index.recheck(trail, file, &|| false).map_err(|why| Failure::new(why.to_string()))? {
+                Recheck::Same => report.same += 1,
+                Recheck::NotMade => report.not_made += 1,
+                Recheck::Differs => report.differs.push(file.name()),
+            }
+        }
+        bar.finish_and_clear();
+        Ok(report)
+    })
+}
+
+fn show_index(report: &IndexReport, out: &mut dyn Write) -> Result<(), Failure> {
+    for file in &report.differs {
+        writeln!(out, "index of {}: does not say what the file says; searches may have missed entries of it", escape_line(file))?;
+    }
+    let IndexReport { same, not_made, differs } = report;
+    let verdict = if differs.is_empty() { "index holds" } else { "index DOES NOT HOLD" };
+    writeln!(
+        out,
+        "{verdict}: of {} payload files, {same} were derived again and are the same, {not_made} are not indexed and are read",
+        same + not_made + differs.len() as u64
+    )?;
+    if !differs.is_empty() {
+        writeln!(out, "remove derived/main/index in the data directory: the server makes it again from the log")?;
+    }
+    Ok(())
 }
 
 /// Checks the trail of a data directory, with a bar for whoever watches.

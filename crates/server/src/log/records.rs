@@ -74,6 +74,48 @@ pub fn search(by: &str, query: &str, hits: u64, size: u64) -> Vec<u8> {
     record("search", vec![("by", text(by)), ("query", text(query)), ("hits", number(hits)), ("size", number(size))])
 }
 
+/// Somebody began an export of everything a search line describes.
+#[must_use]
+pub fn export_begun(by: &str, query: &str, encoding: &str, size: u64) -> Vec<u8> {
+    let members = vec![("by", text(by)), ("query", text(query)), ("format", text(encoding)), ("size", number(size))];
+    record("export.begun", members)
+}
+
+/// Somebody was given so many entries of a range, as a file or a page of one.
+#[must_use]
+pub fn export(by: &str, query: &str, encoding: &str, (from, to): (u64, u64), size: u64, hits: u64) -> Vec<u8> {
+    let what = vec![("by", text(by)), ("query", text(query)), ("format", text(encoding))];
+    let much = vec![("from", number(from)), ("to", number(to)), ("size", number(size)), ("hits", number(hits))];
+    record("export", what.into_iter().chain(much).collect())
+}
+
+/// A forward sent so many entries of a range, since it last said so.
+#[must_use]
+pub fn forwarded(name: &str, query: &str, (from, to): (u64, u64), sent: u64) -> Vec<u8> {
+    let members = vec![("name", text(name)), ("query", text(query)), ("from", number(from)), ("to", number(to)), ("sent", number(sent))];
+    record("forward.sent", members)
+}
+
+/// Somebody began to follow the log with a search line, from an index on.
+#[must_use]
+pub fn tail_begun(by: &str, query: &str, from: u64) -> Vec<u8> {
+    record("tail.begun", vec![("by", text(by)), ("query", text(query)), ("from", number(from))])
+}
+
+/// Somebody stopped: entries from … to (excluded) were looked at, and so many shown.
+#[must_use]
+pub fn tail_ended(by: &str, query: &str, from: u64, to: u64, hits: u64) -> Vec<u8> {
+    let members = vec![("by", text(by)), ("query", text(query)), ("from", number(from)), ("to", number(to)), ("hits", number(hits))];
+    record("tail.ended", members)
+}
+
+/// What search derived of a payload file said something else than the file: answers over `first..end` may have
+/// missed entries until now.
+#[must_use]
+pub fn index_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
+    record("index.differs", vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
+}
+
 /// Files that no act names were removed at a restart.
 #[must_use]
 pub fn leftovers_removed(count: u64) -> Vec<u8> {

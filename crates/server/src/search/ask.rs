@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tlog::Hash;
 
 use crate::search::Index;
-use crate::search::cursor::{Cursor, InvalidCursor, Order};
+use crate::search::cursor::{Cursor, InvalidCursor, Order, mark};
 use crate::search::document::{Document, Knowing};
 use crate::search::matcher::Matcher;
 use crate::search::query::Query;
@@ -124,7 +124,7 @@ pub enum SearchError {
 /// # Errors
 /// [`SearchError`]; entries that cannot be read are no error but part of the answer.
 pub fn search(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> Result<Found, SearchError> {
-    let query = crc32c::crc32c(ask.query.to_string().as_bytes());
+    let query = mark(&ask.query);
     let view = trail.view();
     let start = match ask.cursor {
         Some(cursor) if cursor.query == query && cursor.order == ask.order && cursor.size <= view.size => cursor,

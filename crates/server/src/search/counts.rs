@@ -11,6 +11,7 @@ mod values;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
@@ -22,10 +23,11 @@ use crate::search::cursor::Order;
 use crate::search::document::{Document, Knowing};
 use crate::search::field::Name;
 use crate::search::matcher::Matcher;
+use crate::search::ordinals::Ordinals;
 use crate::search::query::Query;
 use crate::search::rows::Rows;
 use crate::search::scan::{Scan, Stretch, Within, stretches};
-use crate::search::term_index::Counted;
+use crate::search::term_index::{Counted, First};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
@@ -75,6 +77,8 @@ pub struct Counts {
 struct Tally {
     matches: u64,
     facets: Vec<Values>,
+    /// By the numbers of values, while it is not sure that this part counts.
+    numbered: Vec<Vec<(u32, u64)>>,
     histogram: Histogram,
     left_out: u64,
     unreadable: Vec<Unreadable>,
@@ -105,10 +109,18 @@ pub fn count(trail: &Trail, index: &Index, directory: &Directory, ask: &CountAsk
     let root = if size == view.size { view.root } else { trail.reader().root_at(size)? };
     let matcher = Matcher::new(&ask.query, i64::try_from(ask.now_ms).unwrap_or(i64::MAX));
     let within = Within { trail, index, directory, state: Arc::clone(&view.state), matcher: &matcher };
-    let counter = Counter { within: &within, ask, deadline: Instant::now() + ask.time };
+    let fields: Vec<Name> = ask.facets.iter().copied().filter(|name| *name != Name::Source).collect();
+    index.number(&fields, &view.state);
+    let sums = |name: &Name| std::iter::repeat_with(AtomicU64::default).take(index.ordinals.len(*name)).collect();
+    let sums = ask.facets.iter().map(sums).collect();
+    let counter = Counter { within: &within, ask, deadline: Instant::now() + ask.time, sums };
     let due = stretches(&within.state, &(0..size));
     let mut tally = due.into_par_iter().map(|stretch| counter.stretch(stretch)).reduce(Tally::default, Tally::add);
     tally.facets.resize_with(ask.facets.len(), Values::default);
+    for ((name, values), sums) in ask.facets.iter().zip(&mut tally.facets).zip(counter.sums) {
+        let counted = sums.into_iter().map(AtomicU64::into_inner).enumerate().filter(|(_, count)| *count > 0);
+        index.ordinals.each(*name, counted, &mut |value, count| values.add(value, count));
+    }
     tally.unreadable.sort_by_key(|gap| gap.first);
     let facets = ask.facets.iter().copied().zip(tally.facets);
     let facets = facets
@@ -132,11 +144,18 @@ struct Counter<'a> {
     within: &'a Within<'a>,
     ask: &'a CountAsk,
     deadline: Instant,
+    /// For each facet, how often the value of each number stands in what the columns gave.
+    sums: Vec<Vec<AtomicU64>>,
 }
 
 impl Counter<'_> {
+    fn ordinals(&self) -> &Ordinals {
+        &self.within.index.ordinals
+    }
+
     fn stretch(&self, stretch: Stretch) -> Tally {
-        let mut tally = Tally { facets: vec![Values::default(); self.ask.facets.len()], ..Tally::default() };
+        let fields = self.ask.facets.len();
+        let mut tally = Tally { facets: vec![Values::default(); fields], numbered: vec![Vec::new(); fields], ..Tally::default() };
         if Instant::now() >= self.deadline {
             tally.left_out = stretch.range.end - stretch.range.start;
             return tally;
@@ -144,11 +163,26 @@ impl Counter<'_> {
         let counted = stretch.files.as_deref().is_some_and(|files| {
             // A file that is not as recorded is walked, and reported.
             files.iter().all(|file| {
-                let there = self.within.trail.media().open_read(&file.name()).and_then(|open| open.len()).ok();
+                let there = self.within.trail.media().length(&file.name()).ok();
                 there == Some(file.bytes) && self.columns(file, &stretch.range, &mut tally).is_some()
             })
         });
-        if counted { tally } else { self.walk(stretch) }
+        if !counted {
+            return self.walk(stretch);
+        }
+        let parts = self.ask.facets.iter().zip(&mut tally.facets).zip(std::mem::take(&mut tally.numbered)).zip(&self.sums);
+        for (((name, values), numbered), sums) in parts {
+            for (number, count) in numbered {
+                match sums.get(number as usize) {
+                    Some(sum) => drop(sum.fetch_add(count, Ordering::Relaxed)),
+                    // A value of an index that was opened after the sums were laid out.
+                    None => {
+                        self.ordinals().each(*name, std::iter::once((number as usize, count)), &mut |value, count| values.add(value, count))
+                    }
+                }
+            }
+        }
+        tally
     }
 
     /// Counts the columns of a file, if its index says exactly what matches.
@@ -174,7 +208,7 @@ impl Counter<'_> {
 
     fn add(&self, counted: &Counted<'_>, matches: u64, tally: &mut Tally) -> std::io::Result<()> {
         tally.matches += matches;
-        for (name, values) in self.ask.facets.iter().zip(&mut tally.facets) {
+        for ((name, values), numbered) in self.ask.facets.iter().zip(&mut tally.facets).zip(&mut tally.numbered) {
             match name {
                 Name::Source => counted.sources(&mut |number, count| {
                     // The trail itself is no source.
@@ -182,7 +216,10 @@ impl Counter<'_> {
                         values.add(name, count);
                     }
                 })?,
-                name => counted.values(*name, &mut |value, count| values.add(value, count))?,
+                name => counted.values(*name, self.ordinals(), &mut |value, count| match value {
+                    First::Number(number) => numbered.push((number, count)),
+                    First::Text(value) => values.add(value, count),
+                })?,
             }
         }
         if self.ask.histogram {

@@ -4,6 +4,8 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
+use crate::search::query::Query;
+
 /// Which entries come first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
@@ -33,6 +35,19 @@ pub struct Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is no cursor: use `next` of the answer before, unchanged and with the same query and order")]
 pub struct InvalidCursor;
+
+impl Cursor {
+    /// Of a search that goes up from the entry `at` in a tree of `size`.
+    #[must_use]
+    pub fn rising(query: &Query, at: u64, size: u64, now_ms: u64) -> Self {
+        Self { order: Order::Oldest, at: at.min(size), size, now_ms, query: mark(query) }
+    }
+}
+
+/// What a cursor knows its query by.
+pub(super) fn mark(query: &Query) -> u32 {
+    crc32c::crc32c(query.to_string().as_bytes())
+}
 
 impl Display for Cursor {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

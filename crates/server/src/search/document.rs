@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use evidence::envelope::People;
 use evidence::fold::TrailState;
 use evidence::leaf::Kind;
 
 use crate::intake::tape::{Node, NodeKind, Tape, unescape};
+use crate::search::compare::Ready;
 use crate::search::field::{Field, Name};
 use crate::source::directory::Directory;
 use crate::source::{Catalog, Mapped, Scratch};
@@ -31,13 +33,37 @@ pub type See<'s> = dyn FnMut(&str) -> bool + 's;
 struct Json<'a> {
     text: Cow<'a, str>,
     tape: Tape,
+    /// Where the names of its own members stand, with their nodes; none while nobody needed them, or if a
+    /// name is not written plainly.
+    members: OnceCell<Option<Vec<Member>>>,
 }
+
+/// Where the name of a member stands, and its node.
+type Member = ((u32, u32), u32);
 
 impl<'a> Json<'a> {
     fn read(text: Cow<'a, str>) -> Option<Self> {
         let mut tape = Tape::default();
         tape.read(&text).ok()?;
-        Some(Self { text, tape })
+        Some(Self { text, tape, members: OnceCell::new() })
+    }
+
+    /// As [`Self::at`], for one path after the other.
+    fn at_again(&self, path: &[&str], see: &mut See<'_>) -> bool {
+        let plainly = || {
+            let members = self.tape.children(0).map(|(child, member)| {
+                let is_plain = !member.escaped_name && !self.slice(member.name).contains('.');
+                is_plain.then_some((member.name, child))
+            });
+            members.collect()
+        };
+        let is_object = self.tape.node(0).is_some_and(|node| node.kind == NodeKind::Object);
+        match (path.split_first(), self.members.get_or_init(plainly)) {
+            (Some((first, rest)), Some(members)) if is_object => {
+                members.iter().any(|(name, child)| self.slice(*name) == *first && self.below(*child, rest, see))
+            }
+            _ => self.at(path, see),
+        }
     }
 
     fn slice(&self, (from, to): (u32, u32)) -> &str {
@@ -73,6 +99,11 @@ impl<'a> Json<'a> {
             NodeKind::Array => self.tape.children(at).any(|(child, _)| self.below(child, path, see)),
             NodeKind::Object => self.tape.children(at).any(|(child, member)| {
                 let written = self.slice(member.name);
+                let Some(first) = path.first() else { return false };
+                // Nearly every member is settled by this.
+                if !member.escaped_name && !written.starts_with(first.as_ref()) {
+                    return false;
+                }
                 let name = unescape(written).unwrap_or(Cow::Borrowed(written));
                 (1..=path.len()).any(|taken| {
                     let (own, rest) = path.split_at(taken);
@@ -107,13 +138,39 @@ pub struct Document<'a> {
     knowing: Knowing<'a>,
     raw: OnceCell<Option<Json<'a>>>,
     meaning: OnceCell<Meaning>,
+    remembered: Option<Remembered>,
+}
+
+/// The values of all named fields.
+#[derive(Default)]
+struct Remembered {
+    text: String,
+    /// Where in `text` each begins and ends, field by field.
+    spans: Vec<(Name, Range<usize>)>,
 }
 
 impl<'a> Document<'a> {
     /// An entry to be searched.
     #[must_use]
     pub fn new(entry: &'a StoredEntry, knowing: Knowing<'a>) -> Self {
-        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new() }
+        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new(), remembered: None }
+    }
+
+    /// As it is, with the values of all named fields looked up once: for whoever asks for most of them, and
+    /// again.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        let mut remembered = Remembered::default();
+        for name in Name::ALL {
+            self.named(*name, &mut |value| {
+                let start = remembered.text.len();
+                remembered.text.push_str(value);
+                remembered.spans.push((*name, start..remembered.text.len()));
+                false
+            });
+        }
+        self.remembered = Some(remembered);
+        self
     }
 
     /// Event, act or record.
@@ -161,6 +218,30 @@ impl<'a> Document<'a> {
         })
     }
 
+    /// What the source's map makes of it; nothing of what is no event.
+    #[must_use]
+    pub fn mapped(&self) -> &Mapped {
+        &self.meaning().mapped
+    }
+
+    /// Who resolves names.
+    #[must_use]
+    pub fn directory(&self) -> &'a Directory {
+        self.knowing.directory
+    }
+
+    /// The kind that an event was read as; nothing of other entries.
+    #[must_use]
+    pub fn kind_read_as(&self) -> &str {
+        &self.meaning().mapped.kind
+    }
+
+    /// The OCSF form of an event as it is written; nothing of other entries.
+    #[must_use]
+    pub fn ocsf_text(&self) -> &str {
+        self.meaning().ocsf.as_ref().map_or("", |ocsf| &ocsf.text)
+    }
+
     /// When it was received, ms.
     #[must_use]
     pub fn received_ms(&self) -> i64 {
@@ -181,6 +262,17 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// Whether free text that passes may stand in the record; its bytes settle most, without being parsed.
+    #[must_use]
+    pub fn may_say(&self, ready: &Ready) -> bool {
+        let bytes = self.bytes();
+        // Other letters may be lower case of these, and what is escaped is spelled in another way.
+        match ready {
+            Ready::Is(literal) if bytes.is_ascii() && !bytes.contains(&b'\\') => literal.words.iter().all(|word| holds(bytes, word)),
+            _ => true,
+        }
+    }
+
     /// Every value of the OCSF form.
     pub fn ocsf_values(&self, see: &mut See<'_>) -> bool {
         self.meaning().ocsf.as_ref().is_some_and(|ocsf| ocsf.all(see))
@@ -196,10 +288,14 @@ impl<'a> Document<'a> {
     }
 
     fn ocsf(&self, paths: &[&[&str]], see: &mut See<'_>) -> bool {
-        self.meaning().ocsf.as_ref().is_some_and(|ocsf| paths.iter().any(|path| ocsf.at(path, see)))
+        self.meaning().ocsf.as_ref().is_some_and(|ocsf| paths.iter().any(|path| ocsf.at_again(path, see)))
     }
 
     fn named(&self, name: Name, see: &mut See<'_>) -> bool {
+        if let Some(Remembered { text, spans }) = &self.remembered {
+            let of_name = spans.iter().filter(|(known, _)| *known == name);
+            return of_name.filter_map(|(_, span)| text.get(span.clone())).any(see);
+        }
         match name {
             Name::Actor => self.person(self.meaning().mapped.actor.as_deref(), see) || self.ocsf(ACTOR, see),
             Name::Target => self.person(self.meaning().mapped.target.as_deref(), see) || self.ocsf(TARGET, see),
@@ -267,6 +363,13 @@ impl<'a> Document<'a> {
         });
         first
     }
+}
+
+/// Whether bytes hold a word, which is in lower case, in any case.
+fn holds(bytes: &[u8], word: &str) -> bool {
+    let Some(first) = word.bytes().next() else { return true };
+    let stands_at = |at: usize| bytes.get(at..at + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()));
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), bytes).any(stands_at)
 }
 
 const ACTOR: &[&[&str]] =

@@ -3,13 +3,16 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use evidence::act::PayloadFile;
+use evidence::fold::TrailState;
 use tracing::{debug, warn};
 
+use crate::search::recheck::{AGAIN, SAMPLE_EVERY, Sampler};
 use crate::search::{INDEXES, Index, IndexError, SIDECARS};
 use crate::store::trail::Trail;
 
@@ -17,6 +20,8 @@ use crate::store::trail::Trail;
 const INDEXER_NICE: i32 = 19;
 /// How often it looks for new payload files.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Files that are looked through at a time when several wait. Each takes a core and about 150 MB.
+const THREADS: usize = 2;
 /// How often a sleeping indexer looks whether it should stop.
 const STOP_EVERY: Duration = Duration::from_millis(50);
 
@@ -28,17 +33,25 @@ pub struct Indexer {
 }
 
 impl Indexer {
-    /// Makes the sidecars that are missing or stale, now and as files come.
+    /// Derives what search needs of files, now and as they come, and keeps comparing it with them.
     ///
     /// # Errors
     /// What the system says when it makes no thread.
     pub fn start(trail: &Arc<Trail>, index: &Arc<Index>) -> std::io::Result<Self> {
+        Self::start_sampling(trail, index, SAMPLE_EVERY)
+    }
+
+    /// As [`Self::start`], and compares the index of a payload file with the file this often.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_sampling(trail: &Arc<Trail>, index: &Arc<Index>, every: Duration) -> std::io::Result<Self> {
         let (trail, index, stop) = (Arc::clone(trail), Arc::clone(index), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
         *index.notes.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
         let thread = std::thread::Builder::new().name("search".into()).spawn(move || {
             let _ = rustix::process::nice(INDEXER_NICE);
-            run(&trail, &index, &|| stopped.load(Ordering::Acquire));
+            run(&trail, &index, every, &|| stopped.load(Ordering::Acquire));
             index.write_notes(&trail);
         })?;
         Ok(Self { stop, thread: Mutex::new(Some(thread)) })
@@ -59,8 +72,9 @@ impl Drop for Indexer {
     }
 }
 
-fn run(trail: &Trail, index: &Index, stopped: &dyn Fn() -> bool) {
+fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn() -> bool + Sync)) {
     let mut given_up = HashSet::new();
+    let mut sampler = Sampler::new(sample_every);
     if let Some(dir) = &index.dir {
         remove_orphans(trail, index, dir);
     }
@@ -70,24 +84,9 @@ fn run(trail: &Trail, index: &Index, stopped: &dyn Fn() -> bool) {
         // The newest first: they are asked for most.
         let mut files: Vec<_> = state.payload_files.values().filter(|file| !given_up.contains(&file.name())).collect();
         files.sort_unstable_by_key(|file| std::cmp::Reverse(file.first));
-        for file in files {
-            if stopped() {
-                return;
-            }
-            if index.is_made(file, &state) {
-                continue;
-            }
-            index.forget(file);
-            index.write_notes(trail);
-            match index.make(trail, file, stopped) {
-                Ok(()) => debug!(file = file.name(), "made what search needs of a payload file"),
-                Err(IndexError::Stopped) => return,
-                Err(why) => {
-                    warn!(%why, "search has to read a payload file each time: what it needs of it cannot be made");
-                    given_up.insert(file.name());
-                }
-            }
-        }
+        let due: Vec<_> = files.into_iter().filter(|file| !index.is_made(file, &state)).collect();
+        given_up.extend(make(trail, index, &state, &due, stopped));
+        sampler.look(trail, index, stopped);
         for _ in 0..LOOK_EVERY.as_millis() / STOP_EVERY.as_millis() {
             if stopped() {
                 return;
@@ -97,8 +96,43 @@ fn run(trail: &Trail, index: &Index, stopped: &dyn Fn() -> bool) {
     }
 }
 
+/// Derives what search needs of files, the first first and some side by side; names the files that cannot be.
+fn make(trail: &Trail, index: &Index, state: &TrailState, files: &[&PayloadFile], stopped: &(dyn Fn() -> bool + Sync)) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let take = || files.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stopped());
+    let some = || -> Vec<String> { std::iter::from_fn(take).filter_map(|file| make_one(trail, index, state, file, stopped)).collect() };
+    if files.len() < THREADS {
+        return some();
+    }
+    // Each thread yields as this one does: a new thread is as nice as the one that makes it.
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..THREADS).map(|_| scope.spawn(some)).collect();
+        all.into_iter().filter_map(|one| one.join().ok()).flatten().collect()
+    })
+}
+
+/// Derives what search needs of a file; its name if that cannot be.
+fn make_one(trail: &Trail, index: &Index, state: &TrailState, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Option<String> {
+    index.write_notes(trail);
+    index.forget(file);
+    match index.make(trail, file, stopped) {
+        Ok(()) => {
+            // Opened now, so that no search has to.
+            let opened = index.is_made(file, state);
+            debug!(file = file.name(), opened, "made what search needs of a payload file");
+            None
+        }
+        Err(IndexError::Stopped) => None,
+        Err(why) => {
+            warn!(%why, "search has to read a payload file each time: what it needs of it cannot be made");
+            Some(file.name())
+        }
+    }
+}
+
 /// Removes what was derived of payload files that are no more, and what was half written.
 fn remove_orphans(trail: &Trail, index: &Index, dir: &Path) {
+    let _ = std::fs::remove_dir_all(dir.join(AGAIN));
     let state = Arc::clone(&trail.view().state);
     let wanted: HashSet<_> =
         state.payload_files.values().filter_map(|file| index.paths(file)).flat_map(|(sidecar, terms)| [sidecar, terms]).collect();

@@ -6,7 +6,7 @@ use evidence::leaf::Kind;
 use crate::search::compare::Ready;
 use crate::search::document::Document;
 use crate::search::field::{Field, Name};
-use crate::search::query::{Query, Term};
+use crate::search::query::{Piece, Query, Term, Test};
 
 /// A query made ready for many entries.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ fn node(query: &Query, now_ms: i64) -> Node {
         Query::Not(inner) => Node::Not(Box::new(node(inner, now_ms))),
         Query::And(queries) => Node::And(all(queries)),
         Query::Or(queries) => Node::Or(all(queries)),
+        // `*` alone: everything.
+        Query::Term(Term { field: None, test: Test::Like(pieces) }) if pieces.iter().all(|piece| *piece == Piece::Any) => Node::All,
         Query::Term(Term { field, test }) => Node::Term(field.clone(), Ready::new(test, now_ms)),
     }
 }
@@ -74,7 +76,7 @@ fn holds(node: &Node, document: &Document<'_>) -> bool {
         Node::Not(inner) => !holds(inner, document),
         Node::And(nodes) => nodes.iter().all(|node| holds(node, document)),
         Node::Or(nodes) => nodes.iter().any(|node| holds(node, document)),
-        Node::Term(None, ready) => document.texts(&mut |value| ready.text(value)),
+        Node::Term(None, ready) => document.may_say(ready) && document.texts(&mut |value| ready.text(value)),
         Node::Term(Some(field), ready) => match field.name() {
             Some(Name::Time) => ready.time(document.time_ms()),
             Some(Name::Received) => ready.time(document.received_ms()),

@@ -14,7 +14,7 @@ use crate::search::compare::{Literal, Ready, fold};
 use crate::search::field::{Field, Name};
 use crate::search::matcher::{Matcher, Node};
 use crate::search::rows::Rows;
-use crate::search::sidecar::{Header, Pages, Sidecar};
+use crate::search::sidecar::Sidecar;
 use crate::search::term_index::{TERMS, TermIndex};
 use crate::source::directory::Directory;
 
@@ -30,8 +30,7 @@ pub struct Narrowed {
 /// What is derived of one payload file.
 pub struct Derived<'a> {
     range: Range<u64>,
-    header: &'a Header,
-    pages: Pages<'a>,
+    sidecar: &'a Sidecar,
     terms: &'a TermIndex,
     directory: &'a Directory,
     state: &'a TrailState,
@@ -39,17 +38,9 @@ pub struct Derived<'a> {
 
 impl<'a> Derived<'a> {
     /// A file with what is there of it.
-    ///
-    /// # Errors
-    /// The sidecar cannot be opened any more.
-    pub fn new(
-        file: &PayloadFile,
-        sidecar: &'a Sidecar,
-        terms: &'a TermIndex,
-        directory: &'a Directory,
-        state: &'a TrailState,
-    ) -> io::Result<Self> {
-        Ok(Self { range: file.first..file.end(), header: &sidecar.header, pages: sidecar.pages()?, terms, directory, state })
+    #[must_use]
+    pub fn new(file: &PayloadFile, sidecar: &'a Sidecar, terms: &'a TermIndex, directory: &'a Directory, state: &'a TrailState) -> Self {
+        Self { range: file.first..file.end(), sidecar, terms, directory, state }
     }
 
     /// The entries that may match.
@@ -123,10 +114,10 @@ impl<'a> Derived<'a> {
     fn named(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
         let (from, to) = ready.times();
         match name {
-            Name::Time => self.times(self.header.times, (from, to), |ms| ready.time(ms), TermIndex::where_time),
-            Name::Received => self.times(self.header.received, (from, to), |ms| ready.time(ms), TermIndex::where_received),
-            Name::Since => self.times(self.header.times, (from, i64::MAX), |ms| ms >= from, TermIndex::where_time),
-            Name::Until => self.times(self.header.times, (i64::MIN, from), |ms| ms < from, TermIndex::where_time),
+            Name::Time => self.times(self.sidecar.header.times, (from, to), |ms| ready.time(ms), TermIndex::where_time),
+            Name::Received => self.times(self.sidecar.header.received, (from, to), |ms| ready.time(ms), TermIndex::where_received),
+            Name::Since => self.times(self.sidecar.header.times, (from, i64::MAX), |ms| ms >= from, TermIndex::where_time),
+            Name::Until => self.times(self.sidecar.header.times, (i64::MIN, from), |ms| ms < from, TermIndex::where_time),
             Name::Source => self.sources(ready),
             Name::Entry => self.entries(|kind| ready.value(kind.word())),
             Name::Index => self.index(ready),
@@ -135,6 +126,13 @@ impl<'a> Derived<'a> {
                 _ => self.any(),
             },
             name if TERMS.contains(&name) => self.terms_of(name, ready),
+            Name::Id => match ready {
+                Ready::Is(literal) if literal.network.is_none() && literal.address.is_none() => {
+                    let near = self.value(ready)?;
+                    Ok(Narrowed { rows: self.terms.with_id(&literal.folded, &near.rows)?, ..near })
+                }
+                _ => self.value(ready),
+            },
             _ => self.value(ready),
         }
     }
@@ -162,10 +160,10 @@ impl<'a> Derived<'a> {
             let source = u32::try_from(number).ok().and_then(|number| self.state.sources.get(&number));
             source.is_some_and(|source| ready.value(&source.name))
         };
-        let passing = self.header.sources.keys().filter(|number| passes(u64::from(**number))).count();
+        let passing = self.sidecar.header.sources.keys().filter(|number| passes(u64::from(**number))).count();
         match passing {
             0 => Ok(self.none()),
-            all if all == self.header.sources.len() => self.every(),
+            all if all == self.sidecar.header.sources.len() => self.every(),
             _ => Ok(Narrowed { rows: self.terms.where_source(&passes)?, exact: true }),
         }
     }
@@ -173,12 +171,12 @@ impl<'a> Derived<'a> {
     fn entries(&self, passes: impl Fn(Kind) -> bool) -> io::Result<Narrowed> {
         let passing: Vec<u64> = [Kind::Event, Kind::Act, Kind::Record]
             .into_iter()
-            .filter(|kind| self.header.entries.contains(&kind.byte()) && passes(*kind))
+            .filter(|kind| self.sidecar.header.entries.contains(&kind.byte()) && passes(*kind))
             .map(|kind| kind.byte().into())
             .collect();
         match passing.len() {
             0 => Ok(self.none()),
-            all if all == self.header.entries.len() => self.every(),
+            all if all == self.sidecar.header.entries.len() => self.every(),
             _ => Ok(Narrowed { rows: self.terms.where_entry(&|kind| passing.contains(&kind))?, exact: true }),
         }
     }
@@ -197,7 +195,7 @@ impl<'a> Derived<'a> {
     }
 
     fn words(&self, literal: &Literal) -> io::Result<Narrowed> {
-        Ok(Narrowed { rows: self.pages.with_words(&literal.words)?, exact: false })
+        Ok(Narrowed { rows: self.sidecar.with_words(&literal.words)?, exact: false })
     }
 
     fn value(&self, ready: &Ready) -> io::Result<Narrowed> {
@@ -205,7 +203,7 @@ impl<'a> Derived<'a> {
             // A range of addresses is told by each of them.
             Ready::Is(literal) if literal.network.is_none() => {
                 let mut rows = Rows::none(self.range.clone());
-                self.pages.add_value(&literal.folded, &mut rows)?;
+                self.sidecar.add_value(&literal.folded, &mut rows)?;
                 Ok(Narrowed { rows, exact: false })
             }
             _ => self.any(),

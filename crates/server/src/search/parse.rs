@@ -3,7 +3,7 @@
 //! ```text
 //! or    = and { "OR" and }
 //! and   = unary { ["AND"] unary }
-//! unary = ("NOT" | "-") unary | "(" or ")" | [field ":"] ( "(" or ")" | value )
+//! unary = ("NOT" | "-") unary | "(" or ")" | [field ":"] ( "(" or ")" | value ) | "saved:" name
 //! value = word | "quoted" | ("[" | "{") bound "TO" bound ("]" | "}") | (">=" | ">" | "<=" | "<") bound
 //! ```
 
@@ -30,15 +30,26 @@ pub struct QueryError {
     pub why: String,
 }
 
-/// Reads a search line; an empty one asks for every event.
+/// Reads a search line that names no saved one; an empty line asks for every event.
 ///
 /// # Errors
 /// [`QueryError`].
 pub fn parse(line: &str) -> Result<Query, QueryError> {
+    parse_with(line, &|_| Err("no saved search can be named here: write out what it says".into()))
+}
+
+/// What a saved search stands for, by its name; or why there is none.
+pub type Lookup<'s> = dyn Fn(&str) -> Result<Query, String> + 's;
+
+/// Reads a search line. What a saved search stands for takes the place of its name.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn parse_with(line: &str, saved: &Lookup<'_>) -> Result<Query, QueryError> {
     if line.len() > LINE_BYTES_MAX {
         return Err(QueryError { column: 1, why: format!("the line has more than {LINE_BYTES_MAX} bytes: ask in several") });
     }
-    let mut parser = Parser { chars: line.chars().collect(), at: 0, terms: 0 };
+    let mut parser = Parser { chars: line.chars().collect(), at: 0, terms: 0, saved };
     parser.space();
     if parser.peek().is_none() {
         return Ok(Query::All);
@@ -50,16 +61,17 @@ pub fn parse(line: &str) -> Result<Query, QueryError> {
     }
 }
 
-struct Parser {
+struct Parser<'s> {
     chars: Vec<char>,
     at: usize,
     terms: usize,
+    saved: &'s Lookup<'s>,
 }
 
 /// A bare word: each character, and whether it stands for itself.
 type Word = Vec<(char, bool)>;
 
-impl Parser {
+impl Parser<'_> {
     fn peek(&self) -> Option<char> {
         self.chars.get(self.at).copied()
     }
@@ -169,6 +181,10 @@ impl Parser {
             let test = self.of_word(word, start)?;
             return self.term(None, test, start);
         }
+        if word.iter().map(|(c, _)| *c).eq("saved".chars()) {
+            self.at += 1;
+            return self.saved();
+        }
         let field = self.field(&word, start)?;
         self.at += 1;
         let value = self.at;
@@ -177,6 +193,20 @@ impl Parser {
         }
         let test = self.test(Some(&field), value)?;
         self.term(Some(field), test, value)
+    }
+
+    /// What stands behind `saved:`.
+    fn saved(&mut self) -> Result<Query, QueryError> {
+        let start = self.at;
+        let name = if self.peek() == Some('"') { Some(self.quoted()?) } else { text_of(self.word(false)) };
+        let name =
+            name.ok_or_else(|| self.error(start, "the name of a saved search is due here: list them with `indelible saved list`"))?;
+        let query = (self.saved)(&name).map_err(|why| self.error(start, why))?;
+        query.each_term(&mut |_| self.terms += 1);
+        if self.terms > TERMS_MAX {
+            return Err(self.error(start, format!("more than {TERMS_MAX} conditions with those of this search: ask in several lines")));
+        }
+        Ok(query)
     }
 
     fn field(&self, word: &Word, start: usize) -> Result<Field, QueryError> {

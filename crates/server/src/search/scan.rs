@@ -28,8 +28,9 @@ use crate::store::trail::Trail;
 /// Entries read at a time. They are held until they are compared, and each may be 1 MiB: 64 MiB in each
 /// of the few searches that run at once.
 const STEP: u64 = 64;
-/// Entries of a step that are read one by one rather than all of it.
-const FEW: usize = 8;
+/// Candidates of the first step, of which perhaps one is wanted; each step after it has twice as many, up to
+/// [`STEP`].
+const FIRST_STEP: usize = 8;
 /// Ranges reported as unreadable; what is beyond is in the last of them.
 const UNREADABLE_MAX: usize = 100;
 
@@ -58,6 +59,16 @@ struct Part {
 }
 
 impl Part {
+    /// The last entry before `to` that may match.
+    fn previous(&self, to: u64) -> Option<u64> {
+        self.rows.as_ref().map_or(to.checked_sub(1), |rows| rows.previous(to))
+    }
+
+    /// The first entry from `from` on that may match.
+    fn next(&self, from: u64) -> Option<u64> {
+        self.rows.as_ref().map_or(Some(from), |rows| rows.next(from))
+    }
+
     fn may_match(&self, index: u64) -> bool {
         self.rows.as_ref().is_none_or(|rows| rows.contains(index))
     }
@@ -98,6 +109,8 @@ pub struct Scan<'a, 't> {
     order: Order,
     deadline: Option<Instant>,
     entries_max: u64,
+    /// Candidates of the next step.
+    width: usize,
     /// What may match in a file that covers several stretches, by its name.
     known: HashMap<String, Option<Arc<Rows>>>,
     /// As in [`Seen`].
@@ -113,7 +126,19 @@ impl<'a, 't> Scan<'a, 't> {
     pub fn new(within: &'a Within<'a>, order: Order, due: &Range<u64>, take: &'a mut Take<'t>) -> Self {
         let at = if order == Order::Newest { due.end } else { due.start };
         let (known, unreadable) = (HashMap::new(), Vec::new());
-        Self { within, order, deadline: None, entries_max: u64::MAX, known, at, read: 0, unreadable, stopped: None, take }
+        Self {
+            within,
+            order,
+            deadline: None,
+            entries_max: u64::MAX,
+            width: FIRST_STEP,
+            known,
+            at,
+            read: 0,
+            unreadable,
+            stopped: None,
+            take,
+        }
     }
 
     /// Ends the walk at a time, or after so many entries were read.
@@ -192,26 +217,17 @@ impl<'a, 't> Scan<'a, 't> {
     fn in_files(&mut self, range: &Range<u64>, parts: &[Part]) -> bool {
         loop {
             let left = self.left(range);
-            let next = match self.order {
-                Order::Newest => {
-                    parts.iter().filter_map(|part| part.rows.as_ref().map_or(left.end.checked_sub(1), |rows| rows.previous(left.end))).max()
-                }
-                Order::Oldest => {
-                    parts.iter().filter_map(|part| part.rows.as_ref().map_or(Some(left.start), |rows| rows.next(left.start))).min()
-                }
-            };
-            // A range that no file covers is looked at, and reported.
-            let next = if parts.is_empty() { Some(left.start) } else { next };
-            let Some(next) = next.filter(|next| left.contains(next)) else {
+            let wanted = self.candidates(&left, parts);
+            let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
                 self.pass(range);
                 return true;
             };
             let due = match self.order {
-                _ if parts.is_empty() => left,
-                Order::Newest => self.step(&(left.start..next + 1)),
-                Order::Oldest => self.step(&(next..left.end)),
+                Order::Newest => *first..left.end,
+                Order::Oldest => left.start..last + 1,
             };
-            let entries = self.read(&due, parts);
+            self.width = (self.width * 2).min(STEP as usize);
+            let entries = self.read(&wanted, parts);
             if !self.look_at(entries) {
                 return false;
             }
@@ -220,6 +236,26 @@ impl<'a, 't> Scan<'a, 't> {
                 return false;
             }
         }
+    }
+
+    /// The next entries that may match, in ascending order. What no file covers is looked at, and reported.
+    fn candidates(&self, left: &Range<u64>, parts: &[Part]) -> Vec<u64> {
+        let (mut wanted, mut left) = (Vec::with_capacity(self.width), left.clone());
+        while wanted.len() < self.width && !left.is_empty() {
+            let next = match self.order {
+                Order::Newest if parts.is_empty() => Some(left.end - 1),
+                Order::Newest => parts.iter().filter_map(|part| part.previous(left.end)).max(),
+                Order::Oldest if parts.is_empty() => Some(left.start),
+                Order::Oldest => parts.iter().filter_map(|part| part.next(left.start)).min(),
+            };
+            let Some(next) = next.filter(|next| left.contains(next)) else { break };
+            wanted.push(next);
+            left = if self.order == Order::Newest { left.start..next } else { next + 1..left.end };
+        }
+        if self.order == Order::Newest {
+            wanted.reverse();
+        }
+        wanted
     }
 
     /// Goes through entries that may not stand in files yet; false when the search is over.
@@ -279,7 +315,7 @@ impl<'a, 't> Scan<'a, 't> {
     /// What is known of a file. One that is not as recorded has to be read: then it is reported.
     fn part(&mut self, file: PayloadFile) -> Part {
         let name = file.name();
-        let gone = self.within.trail.media().open_read(&name).and_then(|open| open.len()).ok() != Some(file.bytes);
+        let gone = self.within.trail.media().length(&name).ok() != Some(file.bytes);
         let Within { index, directory, state, matcher, .. } = self.within;
         let known = self.known.entry(name).or_insert_with(|| {
             let narrowed = index.narrow(&file, matcher, directory, state);
@@ -289,55 +325,55 @@ impl<'a, 't> Scan<'a, 't> {
         Part { file, rows, gone }
     }
 
-    /// The entries of a step that may match. Each of them must stand in its file.
-    fn read(&mut self, step: &Range<u64>, parts: &[Part]) -> Vec<StoredEntry> {
-        let leaves = match self.within.trail.reader().leaves(step.clone()) {
+    /// These entries, which must ascend. Each must stand in the file of its class, if that may match.
+    fn read(&mut self, wanted: &[u64], parts: &[Part]) -> Vec<StoredEntry> {
+        let leaves = match self.within.trail.reader().leaves_at(wanted) {
             Ok(leaves) => leaves,
             Err(why) => {
-                self.unreadable(step.clone(), &why);
+                wanted.iter().for_each(|index| self.unreadable(*index..index + 1, &why));
                 return Vec::new();
             }
         };
-        let (mut entries, mut failed) = (Vec::new(), BTreeSet::new());
+        let mut entries = Vec::with_capacity(wanted.len());
         for part in parts {
-            match self.read_part(step, part, &leaves) {
-                Ok(found) => entries.extend(found),
-                Err(why) => {
-                    failed.insert(part.file.class);
-                    self.unreadable(step.clone(), &why);
-                }
+            let is_due = |(index, leaf): &(u64, Leaf)| leaf.class == part.file.class && part.may_match(*index);
+            let due: Vec<_> = wanted.iter().copied().zip(leaves.iter().copied()).filter(is_due).collect();
+            self.read_part(part, &due, &mut entries);
+        }
+        for (index, leaf) in wanted.iter().zip(&leaves) {
+            if !parts.iter().any(|part| part.file.class == leaf.class) {
+                let why = format!("entry {index} is in none of its files");
+                self.unreadable(*index..index + 1, &ReadError::Damaged { path: layout::PAYLOAD.to_owned(), why });
             }
         }
         entries.sort_unstable_by_key(|entry: &StoredEntry| entry.index);
-        let mut there = entries.iter().map(|entry| entry.index).peekable();
-        for (index, leaf) in step.clone().zip(&leaves) {
-            if there.next_if_eq(&index).is_some() || failed.contains(&leaf.class) {
-                continue;
-            }
-            let part = parts.iter().find(|part| part.file.class == leaf.class);
-            if part.is_none_or(|part| part.may_match(index)) {
-                let path = part.map_or_else(|| layout::PAYLOAD.to_owned(), |part| part.file.name());
-                self.unreadable(index..index + 1, &ReadError::Damaged { path, why: format!("entry {index} is not in it") });
-            }
-        }
         entries
     }
 
-    fn read_part(&self, step: &Range<u64>, part: &Part, leaves: &[Leaf]) -> Result<Vec<StoredEntry>, ReadError> {
+    /// Reads entries from a file, which must have all of them.
+    fn read_part(&mut self, part: &Part, due: &[(u64, Leaf)], entries: &mut Vec<StoredEntry>) {
+        let damaged = |why: &str| ReadError::Damaged { path: part.file.name(), why: why.to_owned() };
         // A reader may hold it open still: then it would be read as if nothing had happened.
         if part.gone {
-            return Err(ReadError::Damaged { path: part.file.name(), why: "it is gone, or of another length than recorded".into() });
+            let why = damaged("it is gone, or of another length than recorded");
+            due.iter().for_each(|(index, _)| self.unreadable(*index..index + 1, &why));
+            return;
         }
         let reader = self.within.trail.reader();
-        let due: Vec<_> =
-            step.clone().zip(leaves).filter(|(index, leaf)| leaf.class == part.file.class && part.may_match(*index)).collect();
-        if due.len() <= FEW {
-            let found = due.iter().map(|(index, leaf)| reader.file_entry(&part.file, *index, leaf));
-            return found.filter_map(Result::transpose).collect();
+        if let Ok(found) = reader.file_entries(&part.file, due)
+            && found.len() == due.len()
+        {
+            entries.extend(found);
+            return;
         }
-        let mut entries = reader.file_entries(&part.file, step.start, leaves)?;
-        entries.retain(|entry| part.may_match(entry.index));
-        Ok(entries)
+        // One by one, so that what cannot be read hides nothing else.
+        for one in due {
+            match reader.file_entries(&part.file, std::slice::from_ref(one)) {
+                Ok(found) if found.len() == 1 => entries.extend(found),
+                Ok(_) => self.unreadable(one.0..one.0 + 1, &damaged(&format!("entry {} is not in it", one.0))),
+                Err(why) => self.unreadable(one.0..one.0 + 1, &why),
+            }
+        }
     }
 
     /// Entries of a step that may not stand in files yet.

@@ -14,10 +14,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use evidence::act::PayloadFile;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,27 @@ fn width(range: &Range<u64>) -> u64 {
     range.end.saturating_sub(range.start).div_ceil(BLOCKS_MAX).max(BLOCK_ENTRIES_MIN)
 }
 
+/// Hashes, which need not be hashed again.
+type Keys = HashSet<u64, BuildHasherDefault<Itself>>;
+
+/// The hash of a hash.
+#[derive(Debug, Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |known, byte| known.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Gathers what a payload file holds.
 #[derive(Debug)]
 pub struct Gathered {
@@ -109,7 +131,7 @@ pub struct Gathered {
     width: u64,
     /// The block that is being filled, and what it holds.
     block: u64,
-    keys: HashSet<u64>,
+    keys: Keys,
     /// What the blocks before it hold.
     filed: Vec<(u64, u8)>,
     fullest: usize,
@@ -121,7 +143,7 @@ impl Gathered {
     #[must_use]
     pub fn new(of: &PayloadFile) -> Self {
         let width = width(&(of.first..of.end()));
-        let (keys, filed) = (HashSet::new(), Vec::new());
+        let (keys, filed) = (Keys::default(), Vec::new());
         Self { header: Header::default(), first: of.first, width, block: 0, keys, filed, fullest: 0, too_many: false }
     }
 
@@ -161,12 +183,16 @@ impl Gathered {
             keys.insert(value_key(value));
             false
         });
-        for name in Name::ALL.iter().filter(|name| !matches!(name, Name::Index | Name::Source | Name::Entry)) {
-            document.values(&Field::Named(*name), &mut |value| {
+        // The values of all other fields are among these.
+        for name in [Name::Actor, Name::Target, Name::Action, Name::Kind, Name::Id] {
+            document.values(&Field::Named(name), &mut |value| {
                 keys.insert(value_key(value));
-                if name.is_prose() {
-                    keys.extend(words(&fold(value)).filter(|word| is_filed(word)).map(word_key));
-                }
+                false
+            });
+        }
+        for name in Name::ALL.iter().filter(|name| name.is_prose()) {
+            document.values(&Field::Named(*name), &mut |value| {
+                keys.extend(words(&fold(value)).filter(|word| is_filed(word)).map(word_key));
                 false
             });
         }
@@ -235,7 +261,7 @@ fn places(key: u64) -> impl Iterator<Item = usize> {
 /// A file that was opened.
 #[derive(Debug)]
 pub struct Sidecar {
-    path: PathBuf,
+    file: File,
     /// What it says of the whole payload file.
     pub header: Header,
     range: Range<u64>,
@@ -263,35 +289,18 @@ impl Sidecar {
         let start = whole.len().next_multiple_of(PAGE_BYTES) as u64;
         let bytes = header.pages.checked_mul(PAGE_BYTES as u64)?.checked_add(start)?;
         let fits = header.version == VERSION && header.file == tlog::canonical::hex(&of.sha256) && header.maps == maps;
-        (fits && file.metadata().ok()?.len() == bytes).then(|| Self { path: path.to_owned(), header, range: of.first..of.end(), start })
+        (fits && file.metadata().ok()?.len() == bytes).then_some(Self { file, header, range: of.first..of.end(), start })
     }
 
-    /// Opens the pages for the questions of one search.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn pages(&self) -> io::Result<Pages<'_>> {
-        Ok(Pages { file: File::open(&self.path)?, sidecar: self })
-    }
-}
-
-/// The filter of a file.
-#[derive(Debug)]
-pub struct Pages<'a> {
-    file: File,
-    sidecar: &'a Sidecar,
-}
-
-impl Pages<'_> {
     /// Adds the entries that may hold the value or word with this hash: whole blocks of them.
     fn add(&self, key: u64, rows: &mut Rows) -> io::Result<()> {
-        let Sidecar { range, header, start, .. } = self.sidecar;
+        let Self { file, range, header, start } = self;
         if header.pages == 0 {
             rows.insert_all(range.clone());
             return Ok(());
         }
         let mut page = [0; PAGE_BYTES];
-        self.file.read_exact_at(&mut page, start + page_of(key, header.pages) * PAGE_BYTES as u64)?;
+        file.read_exact_at(&mut page, start + page_of(key, header.pages) * PAGE_BYTES as u64)?;
         let (content, crc) = page.split_at(CRC_AT);
         if crc32c::crc32c(content).to_le_bytes() != crc || content.get(STAMP_AT..) != Some(header.stamp.to_le_bytes().as_slice()) {
             return Err(io::ErrorKind::InvalidData.into());
@@ -320,9 +329,9 @@ impl Pages<'_> {
     /// # Errors
     /// A page cannot be read, or is damaged.
     pub fn with_words<S: AsRef<str>>(&self, words: &[S]) -> io::Result<Rows> {
-        let mut all = Rows::all(self.sidecar.range.clone());
+        let mut all = Rows::all(self.range.clone());
         for word in words.iter().map(AsRef::as_ref).filter(|word| is_filed(word)) {
-            let mut rows = Rows::none(self.sidecar.range.clone());
+            let mut rows = Rows::none(self.range.clone());
             self.add(word_key(word), &mut rows)?;
             all.intersect(&rows);
         }

@@ -20,11 +20,11 @@ use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, SchemaBu
 use crate::search::compare::{address, fold};
 use crate::search::field::Name;
 
-pub use read::{Counted, TermIndex};
+pub use read::{Counted, First, TermIndex};
 pub use write::Builder;
 
 /// Version of what is put in: goes up when a field gets other values.
-const VERSION: u32 = 1;
+const VERSION: u32 = 3;
 /// The file that says of what the index is; written last.
 const ABOUT: &str = "about.json";
 /// Bytes of `about.json`: sources of one segment, and its few files.
@@ -77,6 +77,8 @@ const TIME: &str = "time_ms";
 const RECEIVED: &str = "received_ms";
 const ENTRY: &str = "entry_kind";
 const SOURCE: &str = "source_number";
+/// Of the record's ids: one of four thousand million says which entry it is, once the filter says about where.
+const ID: &str = "id_hash";
 
 /// The column of a field's first values.
 fn first_of(name: Name) -> String {
@@ -107,6 +109,7 @@ struct Fields {
     received: Field,
     entry: Field,
     source: Field,
+    id: Field,
 }
 
 impl Fields {
@@ -123,10 +126,16 @@ impl Fields {
             time: schema.add_i64_field(TIME, number.clone()),
             received: schema.add_i64_field(RECEIVED, number.clone()),
             entry: schema.add_u64_field(ENTRY, number.clone()),
-            source: schema.add_u64_field(SOURCE, number),
+            source: schema.add_u64_field(SOURCE, number.clone()),
+            id: schema.add_u64_field(ID, number),
             schema: schema.build(),
         }
     }
+}
+
+/// The number that stands for an id.
+fn id_hash(folded: &str) -> u64 {
+    twox_hash::XxHash64::oneshot(0, folded.as_bytes()) & u64::from(u32::MAX)
 }
 
 /// The term of a folded text.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::intake::tape::{Node, NodeKind, unescape};
-use crate::source::expression::{Expression, Function, Inner, Name, Path, Piece, Primary, Segment, loosened};
+use crate::source::expression::{Expression, Function, Inner, Name, Path, Piece, Primary, Segment, loosened_bytes};
 use crate::source::function::apply;
 use crate::source::inner::decoded_inner;
 use crate::source::tables::Tables;
@@ -297,5 +297,5 @@ pub fn is_exact(found: &str, wanted: &str) -> bool {
 /// Whether a name in the record is alike; `wanted` is loosened already.
 #[must_use]
 pub fn is_alike(found: &str, wanted: &str) -> bool {
-    found.len() >= wanted.len() && loosened(found) == wanted
+    found.len() >= wanted.len() && loosened_bytes(found.as_bytes()).eq(wanted.bytes())
 }

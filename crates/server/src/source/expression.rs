@@ -34,6 +34,11 @@ pub fn loosened(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// The bytes of [`loosened`].
+pub fn loosened_bytes(name: &[u8]) -> impl Iterator<Item = u8> {
+    name.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(u8::to_ascii_lowercase)
+}
+
 /// What a text at some place holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inner {

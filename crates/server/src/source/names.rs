@@ -1,7 +1,7 @@
 //! A small map from members' names, found by their length first: most names a record has are asked
 //! for by nobody, and a length says so at once.
 
-use crate::source::expression::Name;
+use crate::source::expression::{Name, loosened_bytes};
 
 /// Values under names.
 #[derive(Debug, Clone)]
@@ -10,13 +10,15 @@ pub struct Names<T> {
     members: Vec<(Name, T)>,
     /// The [`tag`] of each, so that few names are compared in full.
     tags: Vec<u64>,
+    /// The [`loose_tag`] of each with its position, in ascending order.
+    loose_tags: Vec<(u64, usize)>,
     /// Where the names of a length begin, and behind the longest where they end.
     starts: Vec<usize>,
 }
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { members: Vec::new(), tags: Vec::new(), starts: Vec::new() }
+        Self { members: Vec::new(), tags: Vec::new(), loose_tags: Vec::new(), starts: Vec::new() }
     }
 }
 
@@ -30,6 +32,9 @@ impl<T: Default> Names<T> {
             self.members.insert(at, (name.clone(), T::default()));
             self.tags.insert(at, tag(name.exact.as_bytes()));
             let longest = len.max(self.starts.len().saturating_sub(2));
+            let loosely = |(at, (known, _)): (usize, &(Name, T))| (loose_tag(known.exact.as_bytes()), at);
+            self.loose_tags = self.members.iter().enumerate().map(loosely).collect();
+            self.loose_tags.sort_unstable();
             self.starts = (0..longest + 2).map(|len| self.members.partition_point(|(known, _)| known.exact.len() < len)).collect();
             at
         });
@@ -46,14 +51,48 @@ impl<T> Names<T> {
         start(len)..start(len + 1)
     }
 
+    /// The position, in the order of [`Self::iter`], of the name that is spelled exactly so.
+    #[inline]
+    #[must_use]
+    pub fn position(&self, name: &[u8]) -> Option<usize> {
+        let (range, tag) = (self.range(name.len()), tag(name));
+        let (members, tags) = (self.members.get(range.clone())?, self.tags.get(range.clone())?);
+        let alike = range.zip(members.iter().zip(tags)).filter(|(_, (_, known))| **known == tag);
+        alike.map(|(at, (member, _))| (at, member)).find(|(_, (known, _))| known.exact.as_bytes() == name).map(|(at, _)| at)
+    }
+
+    /// The positions of the names that are alike.
+    pub fn alike(&self, name: &[u8]) -> impl Iterator<Item = usize> {
+        let tag = loose_tag(name);
+        let first = self.loose_tags.partition_point(|(known, _)| *known < tag);
+        let tagged = self.loose_tags.iter().skip(first).take_while(move |(known, _)| *known == tag).map(|(_, at)| *at);
+        tagged.filter(move |at| self.members.get(*at).is_some_and(|(known, _)| loosened_bytes(name).eq(known.loose.bytes())))
+    }
+
+    /// What stands at a position.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<&T> {
+        self.members.get(at).map(|(_, value)| value)
+    }
+
+    /// How many names there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is no name.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// What stands under the name that is spelled exactly so.
     #[inline]
     #[must_use]
     pub fn exact(&self, name: &[u8]) -> Option<&T> {
-        let (range, tag) = (self.range(name.len()), tag(name));
-        let (members, tags) = (self.members.get(range.clone())?, self.tags.get(range)?);
-        let alike = members.iter().zip(tags).filter(|(_, known)| **known == tag);
-        alike.map(|(member, _)| member).find(|(known, _)| known.exact.as_bytes() == name).map(|(_, value)| value)
+        self.position(name).and_then(|at| self.get(at))
     }
 
     /// What stands under the first name that `is` accepts.
@@ -77,6 +116,12 @@ fn tag(name: &[u8]) -> u64 {
     }
 }
 
+/// A number that is the same for names that are alike: FNV-1a of what they share.
+#[inline]
+fn loose_tag(name: &[u8]) -> u64 {
+    loosened_bytes(name).fold(0xcbf2_9ce4_8422_2325, |tag, byte| (tag ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +142,9 @@ mod tests {
         }
         assert_eq!(names.iter().count(), all.len());
         assert!(Names::<usize>::default().exact(b"a").is_none());
+        let loose = |name: &str| names.alike(name.as_bytes()).filter_map(|at| names.get(at)).copied().collect::<Vec<_>>();
+        assert_eq!(loose("i_d"), [0, 6]);
+        assert_eq!(loose("Event-Name"), [2]);
+        assert!(loose("eventNames").is_empty());
     }
 }

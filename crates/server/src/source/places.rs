@@ -1,8 +1,8 @@
 //! Places in a record that expressions ask for, found in one walk over its tape.
 
 use crate::intake::tape::{Node, NodeKind};
-use crate::source::evaluate::{NOWHERE, is_exact, member};
-use crate::source::expression::{Path, Segment, loosened};
+use crate::source::evaluate::{NOWHERE, is_exact};
+use crate::source::expression::{Name, Path, Segment};
 use crate::source::names::Names;
 use crate::source::value::Document;
 
@@ -48,10 +48,28 @@ impl Places {
         }
     }
 
+    /// Each name's member is the first that is spelled exactly so, else the first alike.
     fn find_loosely(&self, document: Document<'_>, at: u32, found: &mut [u32]) {
-        for (name, places) in self.members.iter() {
-            if let Some(child) = member(document, at, name, true) {
-                places.set(child, found);
+        let mut taken = vec![NOWHERE; self.members.len()];
+        let mut take = |nth: usize, child: u32| {
+            if let Some(taken) = taken.get_mut(nth).filter(|taken| **taken == NOWHERE) {
+                *taken = child;
+            }
+        };
+        for (child, node) in document.tape.children(at) {
+            if let Some(nth) = self.members.position(document.name_bytes(node)) {
+                take(nth, child);
+            } else if node.escaped_name {
+                let spelled = |(_, (name, _)): &(usize, (&Name, &Self))| is_exact(document.name(node), &name.exact);
+                self.members.iter().enumerate().filter(spelled).for_each(|(nth, _)| take(nth, child));
+            }
+        }
+        for (child, node) in document.tape.children(at) {
+            self.members.alike(document.name_bytes(node)).for_each(|nth| take(nth, child));
+        }
+        for (child, (_, places)) in taken.into_iter().zip(self.members.iter()).filter(|(child, _)| *child != NOWHERE) {
+            places.set(child, found);
+            if !places.members.is_empty() && document.tape.node(child).is_some_and(|node| node.kind == NodeKind::Object) {
                 places.find_loosely(document, child, found);
             }
         }
@@ -90,11 +108,9 @@ impl Read {
 
     /// What the map reads of a member.
     fn of(&self, document: Document<'_>, node: &Node, loose: bool) -> Option<&Read> {
-        let alike = || {
-            let name = loosened(document.name(node));
-            self.members.find(|known| known.loose == name)
-        };
-        self.members.exact(document.name_bytes(node)).or_else(|| if loose { alike() } else { None })
+        let name = document.name_bytes(node);
+        let alike = || self.members.alike(name).next().and_then(|nth| self.members.get(nth));
+        self.members.exact(name).or_else(|| if loose { alike() } else { None })
     }
 
     /// Writes the members of the value at `at` that are not read, as members of an open object.

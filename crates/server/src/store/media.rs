@@ -52,6 +52,11 @@ pub trait Media: Send + Sync + 'static {
     /// Whether a file or directory of this name exists.
     fn exists(&self, path: &str) -> io::Result<bool>;
 
+    /// The length of a file, in bytes.
+    fn length(&self, path: &str) -> io::Result<u64> {
+        self.open_read(path)?.len()
+    }
+
     /// The names (not paths) of the files and directories in `dir`, sorted.
     fn list(&self, dir: &str) -> io::Result<Vec<String>>;
 

@@ -24,10 +24,13 @@ use crate::store::nodes::{TailView, TreeNodes, sealed_bundle};
 use crate::store::payload_file::{OwnedRow, PayloadFile};
 use crate::store::wal::{FrameAt, WalReader};
 
-/// Payload files kept open: a query over a month of a busy trail touches fewer.
-const OPEN_FILES_MAX: usize = 64;
-/// Decoded chunks kept: readers of the newest events ask for the same few.
-const DECODED_CHUNKS_MAX: usize = 4;
+/// Payload files kept open, each with a descriptor and some 100 KB of what it says of itself: the files of 30 million
+/// entries.
+const OPEN_FILES_MAX: usize = 512;
+/// Bytes of records in decoded chunks that are kept: readers of the newest events ask for the same again.
+const DECODED_BYTES_MAX: usize = 32 << 20;
+/// Decoded chunks kept: many are small.
+const DECODED_CHUNKS_MAX: usize = 4096;
 
 /// Why something cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -208,7 +211,13 @@ impl Reader {
         let entries = Arc::new(stored_entries(&chunk)?);
         cached = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         cached.push_front((place.first, Arc::clone(&entries)));
-        cached.truncate(DECODED_CHUNKS_MAX);
+        let mut bytes = 0;
+        let fitting = cached.iter().take(DECODED_CHUNKS_MAX).take_while(|(_, entries)| {
+            bytes += entries.iter().map(|entry| entry.raw.len()).sum::<usize>();
+            bytes <= DECODED_BYTES_MAX
+        });
+        let kept = fitting.count().max(1);
+        cached.truncate(kept);
         Ok(entries)
     }
 
@@ -260,32 +269,40 @@ impl Reader {
         }
     }
 
-    /// The entries from `first` on that stand in this payload file, as far as `leaves` go, which are those
-    /// from `first` on.
+    /// The leaves of these entries, which must ascend and lie below the log's size. Each bundle is read once.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn file_entries(&self, file: &PayloadRef, first: u64, leaves: &[Leaf]) -> Result<Vec<StoredEntry>, ReadError> {
-        let name = file.name();
-        let opened = self.payload_file(&name)?;
-        let rows = opened.rows(first..first.saturating_add(leaves.len() as u64));
-        let entry = |row: OwnedRow| {
-            let leaf = row.index.checked_sub(first).and_then(|at| leaves.get(usize::try_from(at).ok()?));
-            let leaf = leaf.filter(|leaf| leaf.class == file.class);
-            entry_of(row, leaf.cloned().ok_or_else(|| damaged(&name, "a row is of another class"))?, &name)
+    pub fn leaves_at(&self, indexes: &[u64]) -> Result<Vec<Leaf>, ReadError> {
+        let (size, mut known) = (self.log.view().size, None);
+        let leaf = |index: &u64| {
+            let number = index / BUNDLE_LEAVES as u64;
+            let bundle = match known.take() {
+                Some((same, bundle)) if same == number => bundle,
+                _ => self.bundle_leaves(number, size)?,
+            };
+            let leaf = bundle.get((index % BUNDLE_LEAVES as u64) as usize).map(|leaf| Leaf::decode(leaf));
+            known = Some((number, bundle));
+            leaf.ok_or_else(|| damaged(layout::SEGMENTS, "a bundle is short"))?.map_err(|why| damaged(layout::SEGMENTS, why))
         };
-        rows.map(|row| row.map_err(|why| damaged(&name, why)).and_then(entry)).collect()
+        indexes.iter().map(leaf).collect()
     }
 
-    /// The entry at `index`, which stands in this payload file and has this leaf; nothing when the file has
-    /// no row for it.
+    /// The entries of these indexes, which must ascend and have these leaves, as far as this payload file has
+    /// rows for them.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn file_entry(&self, file: &PayloadRef, index: u64, leaf: &Leaf) -> Result<Option<StoredEntry>, ReadError> {
+    pub fn file_entries(&self, file: &PayloadRef, wanted: &[(u64, Leaf)]) -> Result<Vec<StoredEntry>, ReadError> {
         let name = file.name();
-        let row = self.payload_file(&name)?.row(index).map_err(|why| damaged(&name, why))?;
-        row.map(|row| entry_of(row, leaf.clone(), &name)).transpose()
+        let indexes: Vec<u64> = wanted.iter().map(|(index, _)| *index).collect();
+        let rows = self.payload_file(&name)?.rows_at(&indexes).map_err(|why| damaged(&name, why))?;
+        let leaf_of = |index: u64| wanted.binary_search_by_key(&index, |(known, _)| *known).ok().and_then(|at| wanted.get(at));
+        let entry = |row: OwnedRow| {
+            let (_, leaf) = leaf_of(row.index).ok_or_else(|| damaged(&name, "a row is of another entry"))?;
+            entry_of(row, *leaf, &name)
+        };
+        rows.into_iter().map(entry).collect()
     }
 
     /// Visits all entries of a payload file in order, until `visit` says that it is enough.

@@ -30,12 +30,49 @@ fn a_follower_sees_what_comes() {
     let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
     std::thread::sleep(std::time::Duration::from_millis(700));
     run_with_input(&mut running.command(["import", "--source", "app", "-"]), b"{\"hello\":1}").ok();
-    let act = lines.next().unwrap().unwrap();
-    let event = lines.next().unwrap().unwrap();
+    // What is recorded about the tail itself comes as everything else does.
+    let mut entry = || lines.by_ref().map(Result::unwrap).find(|line| !line.contains("  record  ")).unwrap();
+    let (act, event) = (entry(), entry());
     following.kill().unwrap();
     following.wait().unwrap();
     assert!(act.contains("\"act\":\"source\""), "{act}");
     assert!(event.contains("app") && event.ends_with("{\"hello\":1}"), "{event}");
+}
+
+#[test]
+fn a_follower_with_a_search_line_sees_what_matches_once_over_a_restart_and_is_recorded() {
+    use std::io::{BufRead, BufReader};
+    let place = Place::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let serve = || crate::binary::Running::start(&place.data(), &["--listen", &port], &place.admin_key);
+    let keep = |running: &crate::binary::Running, n: u32| {
+        let events = format!("{{\"n\":{n},\"user\":\"ana\"}}\n{{\"n\":{n},\"user\":\"bob\"}}\n");
+        run_with_input(&mut running.command(["import", "--source", "app", "-"]), events.as_bytes()).ok();
+    };
+    let running = serve();
+    keep(&running, 1);
+    let mut command = running.command(["tail", "-f", "-n", "5", "raw.user:ana", "--json"]);
+    let mut following = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["raw"], serde_json::json!({"n": 1, "user": "ana"}));
+    keep(&running, 2);
+    assert_eq!(next()["raw"]["n"], 2);
+    running.stop();
+    let running = serve();
+    keep(&running, 3);
+    assert_eq!(next()["raw"]["n"], 3);
+    following.kill().unwrap();
+    following.wait().unwrap();
+    running.run(["tail", "-f", "raw.user:ana nobody:x"]).refused("column 14: there is no field \"nobody\"");
+    running.stop();
+    let search = |line: &str| place.offline(["search", line, "--oldest", "--json"]).ok().json()["events"].clone();
+    let begun = search("entry:record action:tail.begun");
+    let ended = search("entry:record action:tail.ended");
+    assert_eq!((begun.as_array().unwrap().len(), ended.as_array().unwrap().len()), (2, 2), "{begun} {ended}");
+    let (begun, ended) = (&begun[0]["raw"], &ended[0]["raw"]);
+    assert_eq!((&begun["query"], &ended["hits"], &begun["from"]), (&"raw.user:ana".into(), &1.into(), &ended["from"]));
+    assert!(begun["by"].as_str().unwrap().starts_with("k_") && ended["to"].as_u64() > ended["from"].as_u64(), "{ended}");
 }
 
 #[test]

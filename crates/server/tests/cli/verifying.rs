@@ -33,6 +33,19 @@ fn a_directory_that_was_rolled_back_is_found_by_a_checkpoint_kept_elsewhere() {
 }
 
 #[test]
+fn the_index_is_compared_with_the_log_when_asked_and_its_server_has_stopped() {
+    let place = Place::new();
+    let running = place.serve();
+    run(running.command(["verify", "--index", "--data"]).arg(place.data())).refused("in use");
+    assert_eq!(running.stop(), 0);
+    let said = place.offline(["verify", "--index"]).ok();
+    assert!(said.stdout.contains("index holds: of "), "{said:?}");
+    let json = place.offline(["verify", "--index", "--json"]).ok().json();
+    assert_eq!((&json["holds"], &json["index"]["differs"]), (&true.into(), &serde_json::json!([])));
+    place.offline(["verify", "--sources", "maps"]).refused("--index");
+}
+
+#[test]
 fn what_cannot_be_verified_is_not_called_altered() {
     let place = Place::new();
     run(indelible().args(["verify", "--data"]).arg(place.beside("nothing"))).refused("holds no trail");

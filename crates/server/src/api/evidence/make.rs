@@ -12,13 +12,13 @@ use crate::api::evidence::EvidenceError;
 use crate::api::evidence::access::{Asked, access};
 use crate::api::evidence::redact::{Redacted, Redaction};
 use crate::api::instant::format_rfc3339;
-use crate::api::proofs;
 use crate::log::records;
 use crate::log::sequencer::{AppendError, Committed, Outcome};
 use crate::search::document::{Document, Knowing};
 use crate::search::field::Name;
 use crate::search::{Ask, Budget, Cursor, Index, Order, Query, search};
 use crate::source::directory::Directory;
+use crate::store::proofs;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
 

@@ -155,3 +155,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_saved_search_stands_where_it_is_named() {
+    let saved = |name: &str| match name {
+        "failures" => parse("outcome:failure OR action:*Denied").map_err(|why| why.to_string()),
+        "long" => parse(&"a ".repeat(200)).map_err(|why| why.to_string()),
+        _ => Err(format!("there is no saved search {name:?}")),
+    };
+    let again = |line: &str| parse_with(line, &saved);
+    assert_eq!(again("saved:failures ip:10.0.0.0/8").unwrap(), parse("(outcome:failure OR action:*Denied) ip:10.0.0.0/8").unwrap());
+    assert_eq!(again("NOT saved:\"failures\"").unwrap(), parse("NOT (outcome:failure OR action:*Denied)").unwrap());
+    for (line, column, says) in [
+        ("a saved:nobody", 9, "there is no saved search \"nobody\""),
+        ("a saved:", 8, "the name of a saved search is due"),
+        ("saved:fail*", 7, "the name of a saved search is due"),
+        ("saved:long saved:long", 18, "more than 256 conditions"),
+    ] {
+        let why = again(line).unwrap_err();
+        assert!(why.column == column && why.why.contains(says), "{line}: {why}");
+    }
+    let why = parse("saved:failures").unwrap_err();
+    assert!(why.column == 7 && why.why.contains("write out what it says"), "{why}");
+    assert_eq!(again("\"saved:failures\"").unwrap(), parse("\"saved:failures\"").unwrap());
+}

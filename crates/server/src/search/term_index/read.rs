@@ -1,11 +1,13 @@
 //! Asks the index of a payload file.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use evidence::act::PayloadFile;
 use tantivy::columnar::Column;
@@ -14,9 +16,12 @@ use tantivy::postings::SegmentPostings;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet as _, Index, SegmentReader, TERMINATED, Term};
 
-use super::{ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TIME, VERSION, first_of, term};
+use super::{
+    ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, ID, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TIME, VERSION, first_of, id_hash, term,
+};
 use crate::search::compare::Ready;
 use crate::search::field::Name;
+use crate::search::ordinals::{NO_NUMBER, Ordinals};
 use crate::search::rows::Rows;
 
 /// Documents counted at a time.
@@ -32,7 +37,19 @@ pub struct TermIndex {
     received: Column<i64>,
     entry: Column<u64>,
     source: Column<u64>,
+    id: Column<u64>,
     present: OnceLock<Rows>,
+    /// Of fields that were counted.
+    first_values: Mutex<HashMap<Name, Arc<FirstValues>>>,
+}
+
+/// The first values of a field by their place in this index.
+#[derive(Debug)]
+struct FirstValues {
+    /// The number of each, as [`Ordinals`] has it.
+    numbers: Vec<u32>,
+    /// How often each stands in all of the index, once somebody counted that.
+    totals: OnceLock<Vec<u64>>,
 }
 
 impl std::fmt::Debug for TermIndex {
@@ -46,6 +63,15 @@ impl std::fmt::Debug for TermIndex {
 pub struct Counted<'a> {
     index: &'a TermIndex,
     documents: Vec<u32>,
+}
+
+/// A first value.
+#[derive(Clone, Copy, Debug)]
+pub enum First<'a> {
+    /// The one with this number.
+    Number(u32),
+    /// One without a number.
+    Text(&'a str),
 }
 
 /// Runs tantivy, which takes its files for whole and stops the thread when they are not.
@@ -89,7 +115,9 @@ impl TermIndex {
                 received: columns.i64(RECEIVED)?,
                 entry: columns.u64(ENTRY)?,
                 source: columns.u64(SOURCE)?,
+                id: columns.u64(ID)?,
                 present: OnceLock::new(),
+                first_values: Mutex::default(),
                 reader,
                 about,
             })
@@ -214,6 +242,57 @@ impl TermIndex {
         self.where_number(&self.entry, passes)
     }
 
+    /// Of these entries the ones that may have this id.
+    ///
+    /// # Errors
+    /// The index is damaged.
+    pub fn with_id(&self, folded: &str, of: &Rows) -> io::Result<Rows> {
+        let wanted = id_hash(folded);
+        contained(|| {
+            let mut rows = Rows::none(self.range.clone());
+            if of.is_empty() {
+                return Ok(rows);
+            }
+            for document in 0..self.reader.max_doc() {
+                let is_in = self.index.first(document).filter(|index| of.contains(*index));
+                if let Some(index) = is_in.filter(|_| self.id.values_for_doc(document).any(|id| id == wanted)) {
+                    rows.insert(index);
+                }
+            }
+            Ok(rows)
+        })
+    }
+
+    /// The first values of a field, with their numbers; nothing if no entry has one.
+    fn first_values(&self, name: Name, ordinals: &Ordinals) -> io::Result<Option<Arc<FirstValues>>> {
+        if let Some(known) = self.first_values.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let made = contained(|| {
+            let Some(column) = self.reader.fast_fields().str(&first_of(name))? else { return Ok(None) };
+            let numbers = ordinals.number(name, |see| {
+                let mut terms = column.dictionary().stream()?;
+                while terms.advance() {
+                    see(&String::from_utf8_lossy(terms.key()));
+                }
+                tantivy::Result::Ok(())
+            })?;
+            Ok(Some(Arc::new(FirstValues { numbers, totals: OnceLock::new() })))
+        })?;
+        if let Some(made) = &made {
+            self.first_values.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(made));
+        }
+        Ok(made)
+    }
+
+    /// Gives the first values of these fields their numbers.
+    ///
+    /// # Errors
+    /// The index is damaged.
+    pub fn number(&self, names: &[Name], ordinals: &Ordinals) -> io::Result<()> {
+        names.iter().try_for_each(|name| self.first_values(*name, ordinals).map(|_| ()))
+    }
+
     /// The documents of some entries.
     ///
     /// # Errors
@@ -235,30 +314,40 @@ impl Counted<'_> {
     ///
     /// # Errors
     /// The index is damaged.
-    pub fn values(&self, name: Name, add: &mut dyn FnMut(&str, u64)) -> io::Result<()> {
+    pub fn values(&self, name: Name, ordinals: &Ordinals, add: &mut dyn FnMut(First<'_>, u64)) -> io::Result<()> {
+        let Some(values) = self.index.first_values(name, ordinals)? else { return Ok(()) };
         contained(|| {
             let Some(column) = self.index.reader.fast_fields().str(&first_of(name))? else { return Ok(()) };
-            let mut by_ordinal = vec![0_u64; column.dictionary().num_terms()];
-            let mut values = vec![None; BLOCK];
-            for block in self.documents.chunks(BLOCK) {
-                let Some(values) = values.get_mut(..block.len()) else { continue };
-                values.fill(None);
-                column.ords().first_vals(block, values);
-                for ordinal in values.iter().flatten() {
-                    if let Some(count) = by_ordinal.get_mut(*ordinal as usize) {
-                        *count += 1;
-                    }
-                }
-            }
-            let mut terms = column.dictionary().stream()?;
-            while terms.advance() {
-                let count = by_ordinal.get(terms.term_ord() as usize).copied().unwrap_or(0);
-                if count > 0 {
-                    add(&String::from_utf8_lossy(terms.key()), count);
+            let count = || self.count(column.ords(), values.numbers.len());
+            let all = self.documents.len() as u64 == u64::from(self.index.reader.max_doc());
+            let counted = if all { Cow::Borrowed(values.totals.get_or_init(count)) } else { Cow::Owned(count()) };
+            let mut text = String::new();
+            for (ordinal, count) in counted.iter().enumerate().filter(|(_, count)| **count > 0) {
+                match values.numbers.get(ordinal).copied() {
+                    Some(NO_NUMBER) | None if column.ord_to_str(ordinal as u64, &mut text)? => add(First::Text(&text), *count),
+                    Some(number) if number != NO_NUMBER => add(First::Number(number), *count),
+                    _ => {}
                 }
             }
             Ok(())
         })
+    }
+
+    /// How often each of `ordinals` stands in these entries.
+    fn count(&self, column: &Column<u64>, ordinals: usize) -> Vec<u64> {
+        let mut counts = vec![0_u64; ordinals];
+        let mut values = [None; BLOCK];
+        for block in self.documents.chunks(BLOCK) {
+            let Some(values) = values.get_mut(..block.len()) else { continue };
+            values.fill(None);
+            column.first_vals(block, values);
+            for ordinal in values.iter().flatten() {
+                if let Some(count) = counts.get_mut(*ordinal as usize) {
+                    *count += 1;
+                }
+            }
+        }
+        counts
     }
 
     /// Gives each source's number, and how many of them are of it.
@@ -287,7 +376,7 @@ impl Counted<'_> {
     {
         contained(|| {
             let mut run: Option<(K, u64)> = None;
-            let mut values = vec![None; BLOCK];
+            let mut values = [None; BLOCK];
             for block in self.documents.chunks(BLOCK) {
                 let Some(values) = values.get_mut(..block.len()) else { continue };
                 values.fill(None);

@@ -6,14 +6,16 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use evidence::act::PayloadFile;
+use serde_json::Value;
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::SingleSegmentIndexWriter;
 use tantivy::store::Compressor;
 use tantivy::{Index, IndexSettings, TantivyDocument, TantivyError};
 
-use super::{ABOUT, About, COUNTED, Fields, TERMS, VERSION, terms_of};
+use super::{ABOUT, About, COUNTED, Fields, TERMS, VERSION, id_hash, terms_of};
+use crate::search::compare::fold;
 use crate::search::document::Document;
-use crate::search::field::Field;
+use crate::search::field::{Field, Name};
 
 /// Bytes of memory that tantivy may fill before it wants to write a second segment, which it does not here:
 /// the terms of 65,536 entries take a third of it.
@@ -39,6 +41,30 @@ fn failed(why: TantivyError) -> io::Error {
         TantivyError::IoError(why) => io::Error::new(why.kind(), why.to_string()),
         other => io::Error::other(other.to_string()),
     }
+}
+
+/// Tantivy's list of what an index has.
+const META: &str = "meta.json";
+/// What every segment is called, in place of the random UUID that tantivy gives: what is derived of the same
+/// file is then the same, byte for byte.
+const SEGMENT: &str = "00000000-0000-0000-0000-000000000001";
+
+/// Gives a file of the index its lasting name; what it is called then, and its bytes.
+fn named_alike(path: &Path, name: String) -> io::Result<(String, Vec<u8>)> {
+    let bytes = fs::read(path)?;
+    if name == META {
+        let mut meta: Value = serde_json::from_slice(&bytes)?;
+        if let Some(id) = meta.pointer_mut("/segments/0/segment_id") {
+            *id = SEGMENT.into();
+        }
+        let bytes = serde_json::to_vec(&meta)?;
+        fs::write(path, &bytes)?;
+        return Ok((name, bytes));
+    }
+    let Some((_, ending)) = name.split_once('.') else { return Ok((name, bytes)) };
+    let name = format!("{}.{ending}", SEGMENT.replace('-', ""));
+    fs::rename(path, path.with_file_name(&name))?;
+    Ok((name, bytes))
 }
 
 impl Builder {
@@ -72,6 +98,10 @@ impl Builder {
         row.add_i64(self.fields.received, document.received_ms());
         row.add_u64(self.fields.entry, document.kind().byte().into());
         row.add_u64(self.fields.source, document.source().into());
+        document.values(&Field::Named(Name::Id), &mut |id| {
+            row.add_u64(self.fields.id, id_hash(&fold(id)));
+            false
+        });
         let counted = &self.fields.firsts;
         let mut known: Vec<String> = Vec::new();
         for (name, field) in &self.fields.terms {
@@ -112,7 +142,8 @@ impl Builder {
                 fs::remove_file(entry.path())?;
                 continue;
             }
-            about.sums.insert(name, crc32c::crc32c(&fs::read(entry.path())?));
+            let (name, bytes) = named_alike(&entry.path(), name)?;
+            about.sums.insert(name, crc32c::crc32c(&bytes));
         }
         about.version = VERSION;
         about.file = tlog::canonical::hex(&of.sha256);

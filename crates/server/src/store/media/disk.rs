@@ -70,6 +70,10 @@ impl Media for Disk {
         self.at(path)?.try_exists()
     }
 
+    fn length(&self, path: &str) -> io::Result<u64> {
+        Ok(std::fs::metadata(self.at(path)?)?.len())
+    }
+
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(self.at(dir)?)? {

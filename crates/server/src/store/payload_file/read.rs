@@ -65,6 +65,34 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
         Ok(batch.rows().next().map(|row| row.to_owned_row()))
     }
 
+    /// The rows of these entries, which must ascend; those that the file has none for are left out. The
+    /// columns are opened once a row group, which takes longer than reading a row.
+    ///
+    /// # Errors
+    /// [`PayloadReadError::Damaged`].
+    pub fn rows_at(&self, indexes: &[u64]) -> Result<Vec<OwnedRow>, PayloadReadError> {
+        let (mut rows, mut batch) = (Vec::with_capacity(indexes.len()), Batch::default());
+        let mut open: Option<(usize, usize, Columns)> = None;
+        for index in indexes {
+            let Some((group, at)) = self.find(*index)? else { continue };
+            let (standing, columns) = match &mut open {
+                Some((known, standing, columns)) if *known == group && *standing <= at => (standing, columns),
+                other => {
+                    let (_, standing, columns) = other.insert((group, 0, self.columns(group, 0)?));
+                    (standing, columns)
+                }
+            };
+            columns.skip(at - *standing)?;
+            columns.read(1, &mut batch)?;
+            *standing = at + 1;
+            if batch.indexes.first().map(|found| found.cast_unsigned()) != Some(*index) {
+                return Err(damaged("an index is not where its page index says"));
+            }
+            rows.extend(batch.rows().map(|row| row.to_owned_row()));
+        }
+        Ok(rows)
+    }
+
     /// The rows of the entries in `range`, ascending. After an error the iterator ends.
     pub fn rows(&self, range: Range<u64>) -> Rows<'_, R> {
         Rows::new(self, range)
@@ -78,12 +106,15 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
         scan::for_each(self, visit)
     }
 
-    /// Row group and row within it. Reads one page of indexes.
+    /// Row group and row within it. Reads one page of indexes, unless it holds all of its range.
     fn find(&self, index: u64) -> Result<Option<(usize, usize)>, PayloadReadError> {
         let group = self.groups.partition_point(|group| group.last < index);
         let Some(page) = self.groups.get(group).and_then(|found| found.page_of(index)) else {
             return Ok(None);
         };
+        if let Some(at) = page.place_in_full(index) {
+            return Ok(Some((group, page.rows.start + at)));
+        }
         let position = self.indexes_of(group, page)?.binary_search_by_key(&index, |found| found.cast_unsigned());
         Ok(position.ok().map(|at| (group, page.rows.start + at)))
     }
@@ -178,6 +209,17 @@ struct Batch {
 }
 
 impl Columns {
+    /// Passes over the next `count` rows.
+    fn skip(&mut self, count: usize) -> Result<(), PayloadReadError> {
+        if count == 0 {
+            return Ok(());
+        }
+        contained(|| {
+            self.index.skip_records(count)?;
+            self.bytes.iter_mut().try_for_each(|column| column.skip_records(count).map(|_| ()))
+        })
+    }
+
     /// Replaces `batch` by the next `count` rows.
     fn read(&mut self, count: usize, batch: &mut Batch) -> Result<(), PayloadReadError> {
         batch.indexes.clear();

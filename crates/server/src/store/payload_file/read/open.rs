@@ -47,6 +47,14 @@ pub(super) struct IndexPage {
     last: u64,
 }
 
+impl IndexPage {
+    /// Where in a page that holds every index of its range this one stands; nothing for other pages.
+    pub(super) fn place_in_full(&self, index: u64) -> Option<usize> {
+        let is_full = self.last - self.first == self.rows.len() as u64 - 1;
+        is_full.then(|| usize::try_from(index - self.first).ok()).flatten()
+    }
+}
+
 impl Group {
     /// The page that holds `index`, if any does.
     pub(super) fn page_of(&self, index: u64) -> Option<&IndexPage> {

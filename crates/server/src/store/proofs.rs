@@ -70,7 +70,7 @@ pub fn entry_file(trail: &Trail, entry: &StoredEntry, view: &View) -> Result<Eve
     Ok(EventFile { leaf: entry.leaf, parts: shown_parts(entry), proof, keys: Vec::new() })
 }
 
-/// The event files of all rotations of the signing key.
+/// The event files of all rotations of the signing key, in order.
 ///
 /// # Errors
 /// [`ReadError`].

@@ -1,0 +1,175 @@
+//! What an investigator asks, of the people and events of a synthetic trail.
+
+use crate::failure::Failure;
+use crate::response::Response;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// A question and how fast its answer should be.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// Its name in the report.
+    pub name: &'static str,
+    /// The search line; `{actor}`, `{id}` and `{ip}` stand for those of some event.
+    line: &'static str,
+    /// What else is asked for, as the query of a URL.
+    more: &'static str,
+    /// The goal, ms.
+    pub goal_ms: f64,
+}
+
+/// The questions of the goals.
+pub const QUESTIONS: [Question; 7] = [
+    Question { name: "identity_last_50", line: "actor:{actor}", more: "limit=50", goal_ms: 10.0 },
+    Question { name: "needle_address", line: "ip:203.0.113.66", more: "limit=50", goal_ms: 10.0 },
+    Question { name: "needle_event_id", line: "id:{id}", more: "limit=50", goal_ms: 10.0 },
+    Question { name: "needle_text", line: "AKIASTRANGERSKEY0001", more: "limit=50", goal_ms: 20.0 },
+    Question { name: "needle_phrase", line: "\"AWS break-glass runbook\"", more: "limit=50", goal_ms: 20.0 },
+    Question {
+        name: "failed_sign_ins_by_country_7_days",
+        line: "class:Authentication outcome:failure time:[2026-06-24 TO 2026-07-01]",
+        more: "limit=0&facets=country",
+        goal_ms: 50.0,
+    },
+    Question {
+        name: "histogram_and_5_facets_of_all",
+        line: "*",
+        more: "limit=0&histogram=1d&facets=source,action,outcome,country,actor",
+        goal_ms: 300.0,
+    },
+];
+
+/// What one event says, to be asked for.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    actor: String,
+    id: String,
+    /// Bytes of the record.
+    pub raw_bytes: u64,
+}
+
+impl Question {
+    /// The path to ask for.
+    #[must_use]
+    pub fn path(&self, sample: &Sample) -> String {
+        let line = self.line.replace("{actor}", &quoted(&sample.actor)).replace("{id}", &quoted(&sample.id));
+        format!("/v1/search?q={}&{}", encoded(&line), self.more)
+    }
+}
+
+/// A connection that asks one question after the other.
+#[derive(Debug)]
+pub struct Asker {
+    stream: TcpStream,
+    head: String,
+    response: Response,
+    buffer: Vec<u8>,
+}
+
+impl Asker {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn new(address: std::net::SocketAddr, token: &str) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(address).map_err(Failure::io("connect to the server"))?;
+        stream.set_nodelay(true).map_err(Failure::io("set up the connection"))?;
+        let head = format!("Host: {address}\r\nAuthorization: Bearer {token}\r\n\r\n");
+        Ok(Self { stream, head, response: Response::default(), buffer: vec![0; 1 << 16] })
+    }
+
+    /// Asks; the time until the whole answer was there.
+    ///
+    /// # Errors
+    /// When it is not answered with 200.
+    pub fn ask(&mut self, path: &str) -> Result<Duration, Failure> {
+        self.response.clear();
+        let begin = Instant::now();
+        self.stream.write_all(format!("GET {path} HTTP/1.1\r\n{}", self.head).as_bytes()).map_err(Failure::io("ask"))?;
+        loop {
+            let count = self.stream.read(&mut self.buffer).map_err(Failure::io("read an answer"))?;
+            if count == 0 {
+                return Err(Failure::Wrong(format!("{path} was not answered")));
+            }
+            if self.response.feed(self.buffer.get(..count).unwrap_or(&[]))? {
+                break;
+            }
+        }
+        let took = begin.elapsed();
+        match self.response.status() {
+            200 => Ok(took),
+            status => Err(Failure::Wrong(format!("{path} was answered {status}: {}", self.text()))),
+        }
+    }
+
+    /// The last answer.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.response.body()).into_owned()
+    }
+
+    /// The last answer as JSON.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn json(&self) -> Result<Value, Failure> {
+        serde_json::from_slice(self.response.body()).map_err(|why| Failure::Wrong(format!("an answer is no JSON: {why}")))
+    }
+
+    /// The event at `index`; nothing for an entry that is none, or that names nobody.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn sample(&mut self, index: u64) -> Result<Option<Sample>, Failure> {
+        self.ask(&format!("/v1/search?q=index:{index}&limit=1"))?;
+        let answer = self.json()?;
+        let text = |path: &str| answer.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        let raw_bytes = answer.pointer("/events/0/raw").map_or(0, |raw| raw.to_string().len() as u64);
+        let (actor, id) = (text("/events/0/meaning/identity/actor"), text("/events/0/envelope/people/id"));
+        Ok(actor.zip(id).map(|(actor, id)| Sample { actor, id, raw_bytes }))
+    }
+
+    /// A number on the metrics page.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn metric(&mut self, name: &str) -> Result<f64, Failure> {
+        self.ask("/metrics")?;
+        let value = |line: &str| line.strip_prefix(name)?.trim().parse().ok();
+        self.text().lines().find_map(value).ok_or_else(|| Failure::Wrong(format!("the metrics page has no {name}")))
+    }
+}
+
+/// A text as one value of a search line.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A text in the query of a URL.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_asks_for_what_the_sample_says() {
+        let sample = Sample { actor: "a b".into(), id: "x\"y".into(), raw_bytes: 1 };
+        let path = |name: &str| QUESTIONS.iter().find(|question| question.name == name).map(|question| question.path(&sample));
+        assert_eq!(path("identity_last_50").as_deref(), Some("/v1/search?q=actor%3A%22a%20b%22&limit=50"));
+        assert_eq!(path("needle_event_id").as_deref(), Some("/v1/search?q=id%3A%22x%5C%22y%22&limit=50"));
+    }
+}
