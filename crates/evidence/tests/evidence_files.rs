@@ -1,6 +1,8 @@
 //! Evidence files of a small log that changed its key twice, and whatever may be done to them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
+#[path = "evidence_files/browser.rs"]
+mod browser;
 #[path = "small_log/log.rs"]
 mod log;
 
@@ -22,10 +24,12 @@ fn record(log: &mut Log, members: &str) -> u64 {
     log.push_own(Kind::Record, parts)
 }
 
-fn case(size: u64, searched: u64) -> Case {
+const TITLE: &str = "Case 17 </script><b>";
+
+fn case(size: u64, searched: u64, title: &str) -> Case {
     let entry = |index| CaseEntry { index, summary: vec![("actor".into(), "alice".into())] };
     Case {
-        title: "Case 17 </script><b>".into(),
+        title: title.into(),
         query: "alice".into(),
         size,
         covered: Covered { from: 0, to: size, unreadable: vec![Gap { first: 5, last: 6, why: "a file is gone".into() }] },
@@ -37,16 +41,21 @@ fn case(size: u64, searched: u64) -> Case {
 }
 
 fn evidence() -> EvidenceFile {
-    static MADE: LazyLock<EvidenceFile> = LazyLock::new(make_evidence);
+    static MADE: LazyLock<EvidenceFile> = LazyLock::new(|| evidence_with(TITLE, None));
     MADE.clone()
 }
 
-/// Three entries, one of them partly hidden, a search before, the record, and both rotations.
-fn make_evidence() -> EvidenceFile {
+/// Three entries, one of them partly hidden, a search before, the record, and both rotations. With
+/// `raw`, these are the bytes of entry 9.
+fn evidence_with(title: &str, raw: Option<&[u8]>) -> EvidenceFile {
     let mut log = rotated_log();
+    if let Some(raw) = raw {
+        log.event(raw);
+        log.entries.swap_remove(9);
+    }
     let searched = record(&mut log, r#"{"by":"k_1","hits":2,"query":"alice","record":"search","size":11,"v":1}"#);
     let size = log.entries.len() as u64;
-    let case = case(size, searched).to_text();
+    let case = case(size, searched, title).to_text();
     let made = format!(r#"{{"by":"k_1","case":"{}","hits":3,"query":"alice","record":"evidence","size":{size},"v":1}}"#, case_hash(&case));
     let made = record(&mut log, &made);
     let size = log.entries.len() as u64;
@@ -81,7 +90,7 @@ fn evidence_holds_for_whoever_pinned_any_key_of_the_log() {
         let verified = file.verify(&vkey(seed), &[]).unwrap();
         assert_eq!((verified.made.by.as_str(), verified.made.index, verified.rotations), ("k_1", 13, 2));
         assert_eq!(verified.events.iter().map(|event| event.index.0).collect::<Vec<_>>(), [1, 2, 9]);
-        assert_eq!((verified.events[1].hidden.clone(), verified.case.title.as_str()), (vec![3], "Case 17 </script><b>"));
+        assert_eq!((verified.events[1].hidden.clone(), verified.case.title.as_str()), (vec![3], TITLE));
         assert_eq!(verified.checkpoint.checkpoint.size.0, 14);
     }
     let stranger = file.verify(&vkey(9), &[]).unwrap_err();
@@ -194,8 +203,8 @@ fn another_spelling_of_the_same_file_is_refused() {
 
 #[test]
 fn only_a_case_of_this_shape_is_read() {
-    let text = case(13, 12).to_text();
-    assert_eq!(Case::parse(&text).unwrap(), case(13, 12));
+    let text = case(13, 12, TITLE).to_text();
+    assert_eq!(Case::parse(&text).unwrap(), case(13, 12, TITLE));
     let Value::Object(members) = canonical_json::parse(text.as_bytes()).unwrap() else { panic!("no object") };
     for (name, _) in &members {
         let without = members.iter().filter(|(member, _)| member != name).cloned().collect();
