@@ -164,7 +164,7 @@ function showKeeping({ case: about, access }) {
     } catch {
       // A record that is hidden or altered has nothing to show.
     }
-    const cells = [seen.entry ? moment(seen.entry.leaf.receivedAt) : "?", record?.by ?? "?", record?.record ?? "?", record?.query ?? "?", about.access.listed[nth]?.matches ?? "?", seen.index ?? "?"];
+    const cells = [seen.entry ? moment(seen.entry.leaf.receivedAt) : "?", record?.by ?? (record?.name ? `forward ${record.name}` : "?"), record?.record ?? "?", record?.query ?? "?", about.access.listed[nth]?.matches ?? "?", seen.index ?? "?"];
     return make("tr", { "data-state": seen.wrong ? "wrong" : "holds" }, cells.map((cell) => make("td", null, String(cell))));
   });
   const head = ["When", "Who", "What", "Search line", "Entries it matches", "Record"].map((title) => make("th", { scope: "col" }, title));
@@ -172,9 +172,9 @@ function showKeeping({ case: about, access }) {
   const left = concerning - listed.length;
   fill(
     "access",
-    make("p", null, `From entry ${from} on, the log held ${plural(searches, "record", "records")} of searches and of evidence; the lines of ${concerning} match an entry shown here.${left > 0 ? ` The newest ${listed.length} are listed.` : ""}${complete ? "" : " Not all of these records could be read."}`),
+    make("p", null, `From entry ${from} on, the log held ${plural(searches, "record", "records")} of what somebody was shown (searches, exports, forwards, followers, evidence); the lines of ${concerning} match an entry shown here.${left > 0 ? ` The newest ${listed.length} are listed.` : ""}${complete ? "" : " Not all of these records could be read."}`),
     rows.length > 0 ? make("div", { class: "wide" }, make("table", null, make("thead", null, make("tr", null, head)), make("tbody", null, rows))) : null,
-    make("p", { class: "note" }, "Known is who searched with which line, not which page of the answer he looked at. Not known: who read an entry by its number, read backups or the disk, or saw this file."),
+    make("p", { class: "note" }, "Known is who searched with which line, not which page of the answer he looked at. Not known: who follows the log at this moment, read an entry by its number, read backups or the disk, or saw this file."),
   );
 }
 

@@ -102,7 +102,7 @@ fn a_browser_finds_that_good_evidence_holds_and_shows_it() {
         "no policy: nothing ends the keeping",
         "hidden; only its digest is in this file",
         "entries 5 to 6 could not be read: a file is gone",
-        "3 records of searches and of evidence; the lines of 1 match an entry shown here",
+        "3 records of what somebody was shown (searches, exports, forwards, followers, evidence); the lines of 1 match an entry shown here",
         "The log changed its key at entry 4, entry 8",
         &vkey(3).to_string(),
     ] {

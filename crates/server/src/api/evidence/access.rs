@@ -1,5 +1,5 @@
-//! Who asked for some entries before: the log's records of searches and of evidence, each line held
-//! against the entries.
+//! Who asked for some entries before: the log's records of searches, exports, forwards, followers and
+//! evidence, each line held against the entries.
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ const RECORDS_BYTES_MAX: usize = 8 << 20;
 const LISTED_MAX: usize = 100;
 /// Time for it: the evidence itself is what was asked for.
 const TIME: Duration = Duration::from_secs(10);
+/// Records of what somebody was shown: each has the line, and which entries it was about.
+const SHOWN: &str = "search OR evidence OR export OR tail.ended OR forward.sent";
 
 /// A record of a search that concerned the entries.
 pub struct Asked {
@@ -39,10 +41,12 @@ pub fn access(
     (documents, from): (&[(u64, Document<'_>)], u64),
     now_ms: u64,
 ) -> Result<(Access, Vec<Asked>), EvidenceError> {
-    let line = format!("entry:record action:(search OR evidence) index:>={from}");
+    let line = format!("entry:record action:({SHOWN}) index:>={from}");
     let budget = Budget { hits: RECORDS_MAX, bytes: RECORDS_BYTES_MAX, time: TIME, entries: u64::MAX };
     let ask = Ask { query: parse(&line)?, order: Order::Newest, cursor: None, now_ms, budget };
     let began = Instant::now();
+    // A search before this one is in the history, although its record waits for the next batch.
+    index.write_notes(trail);
     let found = search(trail, index, directory, &ask)?;
     let mut access = Access {
         from,
@@ -68,12 +72,15 @@ pub fn access(
     Ok((access, listed))
 }
 
-/// The line of a recorded search, and how many of the documents it matches. A line that this version
-/// does not understand matches none.
+/// The line of a recorded search, and how many of the documents it matches among the entries it was
+/// about: those below the size of the log, or a range. A line that this version does not understand
+/// matches none.
 fn matches(record: &StoredEntry, documents: &[(u64, Document<'_>)]) -> Option<(String, u64)> {
     let value: Value = serde_json::from_slice(&record.raw).ok()?;
-    let (line, size) = (value.get("query")?.as_str()?, value.get("size")?.as_u64()?);
+    let number = |name: &str| value.get(name).and_then(Value::as_u64);
+    let line = value.get("query")?.as_str()?;
+    let range = number("from").unwrap_or_default()..number("to").or_else(|| number("size"))?;
     let matcher = Matcher::new(&parse(line).ok()?, i64::try_from(record.leaf.received_at).unwrap_or(i64::MAX));
-    let matches = documents.iter().filter(|(index, document)| *index < size && matcher.matches(document)).count();
+    let matches = documents.iter().filter(|(index, document)| range.contains(index) && matcher.matches(document)).count();
     Some((line.to_owned(), matches as u64))
 }
