@@ -1,13 +1,13 @@
 """Asks DuckDB, chDB (embedded ClickHouse) and PostgreSQL what bench-search asks of Indelible.
 
-    pip install duckdb chdb
-    python bench/peers/search.py duckdb 'DATA/derived/main/lake/*.parquet' WORK
-    python bench/peers/search.py chdb 'DATA/derived/main/lake/*.parquet' WORK
-    python bench/peers/search.py postgres 'DATA/derived/main/lake/*.parquet' WORK   # initdb and postgres in PATH
+    pip install duckdb chdb 'psycopg[binary]'
+    python bench/peers/search.py duckdb DATA WORK
+    python bench/peers/search.py chdb DATA WORK
+    python bench/peers/search.py postgres DATA WORK     # initdb and postgres in PATH
 
-Each peer loads the same events from the lake's files into its own format, with the indexes that suit the
-questions, and answers with the whole OCSF record where Indelible answers with the payload. One line of JSON:
-seconds to load, bytes on disk, and the median of the rounds of each question in ms. WORK is removed before.
+Each peer loads the same events from the lake's columns and the payload files into its own format, with the
+indexes that suit the questions, and answers with the raw record as Indelible does. One line of JSON: seconds to
+load, bytes on disk, and the median of the rounds of each question in ms. WORK is removed before.
 """
 
 import glob
@@ -23,7 +23,7 @@ import time
 
 ROUNDS = 21
 WARM_UP_SECONDS, ASK_SECONDS = 10, 30
-COLUMNS = '"index", time, source, action, status, class, actor, ip, id, country, ocsf'
+COLUMNS = '"index", time, source, action, status, class, actor, ip, id, country, raw'
 WEEK = ("2026-06-24 00:00:00", "2026-07-02 00:00:00")
 
 # Each with the names of what stands for the marks.
@@ -41,6 +41,18 @@ QUESTIONS = {
         *[f"SELECT {c}, count(*) AS n FROM events GROUP BY {c} ORDER BY n DESC LIMIT 25" for c in ("source", "action", "status", "country", "actor")],
     ],
 }
+
+
+def pairs(data):
+    """The lake's file and the payload file of each stretch of the log."""
+    for lake in sorted(glob.glob(f"{data}/derived/main/lake/*.parquet")):
+        yield lake, f"{data}/trails/main/payload/{os.path.basename(lake)}"
+
+
+def joined(read, lake, payload, text):
+    columns = ", ".join(f"l.{c.strip()}" for c in COLUMNS.split(",")[:-1])
+    return (f'SELECT {columns}, {text} AS raw FROM {read.format(literal(lake))} l '
+            f'JOIN {read.format(literal(payload))} p ON l."index" = p."index" WHERE l.entry = \'event\'')
 
 
 def literal(text):
@@ -64,8 +76,10 @@ class DuckDB:
         self.db.execute("SET preserve_insertion_order=false")
         self.db.execute(f"SET temp_directory='{work}/spill'")
 
-    def load(self, lake):
-        self.db.execute(f"CREATE TABLE events AS SELECT {COLUMNS} FROM read_parquet({literal(lake)}) WHERE entry = 'event'")
+    def load(self, data):
+        for nth, (lake, payload) in enumerate(pairs(data)):
+            into = "INSERT INTO events" if nth else "CREATE TABLE events AS"
+            self.db.execute(f"{into} {joined('read_parquet({})', lake, payload, 'decode(p.raw)')}")
         for column in ("actor", "ip", "id"):
             self.db.execute(f"CREATE INDEX by_{column} ON events ({column})")
         self.db.execute("CHECKPOINT")
@@ -74,7 +88,7 @@ class DuckDB:
         return self.db.execute(sql).fetchall()
 
     def text(self, word):
-        return f"contains(ocsf, {literal(word)})"
+        return f"contains(raw, {literal(word)})"
 
 
 class ChDB:
@@ -88,15 +102,16 @@ class ChDB:
         self.db = session.Session(os.path.join(work, "chdb"))
         self.run("SET max_threads = 2")
 
-    def load(self, lake):
+    def load(self, data):
         columns = '"index" UInt64, time DateTime64(3), source LowCardinality(String), action LowCardinality(Nullable(String)), '
         columns += "status LowCardinality(Nullable(String)), class LowCardinality(Nullable(String)), actor LowCardinality(Nullable(String)), "
-        columns += "ip Nullable(String), id Nullable(String), country LowCardinality(Nullable(String)), ocsf String CODEC(ZSTD(1)), "
+        columns += "ip Nullable(String), id Nullable(String), country LowCardinality(Nullable(String)), raw String CODEC(ZSTD(1)), "
         columns += "INDEX a actor TYPE bloom_filter(0.001) GRANULARITY 1, INDEX b ip TYPE bloom_filter(0.001) GRANULARITY 1, "
-        columns += "INDEX c id TYPE bloom_filter(0.001) GRANULARITY 1, INDEX d ocsf TYPE tokenbf_v1(262144, 3, 0) GRANULARITY 1"
+        columns += "INDEX c id TYPE bloom_filter(0.001) GRANULARITY 1, INDEX d raw TYPE tokenbf_v1(262144, 3, 0) GRANULARITY 1"
         self.run("SET allow_suspicious_low_cardinality_types = 1")
         self.run(f"CREATE TABLE events ({columns}) ENGINE = MergeTree ORDER BY \"index\" SETTINGS index_granularity = 8192")
-        self.run(f"INSERT INTO events SELECT {COLUMNS} FROM file({literal(lake)}, Parquet) WHERE entry = 'event'")
+        for lake, payload in pairs(data):
+            self.run(f"INSERT INTO events {joined('file({}, Parquet)', lake, payload, 'p.raw')}")
         self.run("OPTIMIZE TABLE events FINAL")
 
     def run(self, sql):
@@ -104,7 +119,7 @@ class ChDB:
         return [json.loads(line) for line in text.splitlines() if line]
 
     def text(self, word):
-        return f"hasToken(ocsf, {literal(word)})"
+        return f"hasToken(raw, {literal(word)})"
 
 
 class Postgres:
@@ -136,19 +151,20 @@ class Postgres:
     def as_owner(self, command):
         subprocess.run(self.owned(command), check=True, stdout=subprocess.DEVNULL)
 
-    def load(self, lake):
+    def load(self, data):
         self.run('CREATE TABLE events ("index" bigint, time timestamp, source text, action text, status text, class text, actor text, '
-                 "ip text, id text, country text, ocsf text)")
-        rows = self.reader.connect().execute(f"SELECT {COLUMNS} FROM read_parquet({literal(lake)}) WHERE entry = 'event'")
+                 "ip text, id text, country text, raw text)")
         with self.db.cursor().copy("COPY events FROM STDIN") as copy:
-            while chunk := rows.fetchmany(10_000):
-                for row in chunk:
-                    copy.write_row(row)
+            for lake, payload in pairs(data):
+                rows = self.reader.connect().execute(joined("read_parquet({})", lake, payload, "decode(p.raw)"))
+                while chunk := rows.fetchmany(10_000):
+                    for row in chunk:
+                        copy.write_row(row)
         self.run('CREATE INDEX ON events (actor, "index" DESC)')
         self.run('CREATE INDEX ON events (ip, "index" DESC)')
         self.run("CREATE INDEX ON events (id)")
         self.run("CREATE INDEX ON events (class, status, time) INCLUDE (country)")
-        self.run("CREATE INDEX ON events USING gin (to_tsvector('simple', ocsf))")
+        self.run("CREATE INDEX ON events USING gin (to_tsvector('simple', raw))")
         self.run("VACUUM ANALYZE events")
 
     def run(self, sql):
@@ -156,7 +172,7 @@ class Postgres:
         return found.fetchall() if found.description else []
 
     def text(self, word):
-        return f"to_tsvector('simple', ocsf) @@ to_tsquery('simple', {literal(word)})"
+        return f"to_tsvector('simple', raw) @@ to_tsquery('simple', {literal(word)})"
 
     def close(self):
         self.db.close()
@@ -188,14 +204,14 @@ def asked(peer, sql, samples, longest):
 
 
 def main():
-    name, lake, work = sys.argv[1:4]
+    name, data, work = sys.argv[1:4]
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
-    if not glob.glob(lake):
-        sys.exit(f"{lake}: no such files; the server writes them behind the log")
+    if not list(pairs(data)):
+        sys.exit(f"{data}: no files of a lake; the server writes them behind the log")
     peer = {"duckdb": DuckDB, "chdb": ChDB, "postgres": Postgres}[name](work)
     begin = time.perf_counter()
-    peer.load(lake)
+    peer.load(data)
     seconds = time.perf_counter() - begin
     events = int(peer.run("SELECT count(*) FROM events")[0][0])
     random.seed(1)

@@ -1,11 +1,18 @@
-//! Puts the folders of `sources/` into the binary: adding a kind of source takes a folder and no Rust.
+//! Puts the folders of `sources/` into the binary: adding a kind of source takes a folder and no Rust. And a
+//! checksum of the code that maps, so that what other code derived is known to be stale.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 /// From the package's directory, where Cargo runs this. Nothing here may hold an absolute path: clones in
 /// different places share a target directory, and with it this program and what it wrote.
 const SOURCES: &str = "../../sources";
+
+/// Whatever decides what is derived of a record: our code, whole directories of it rather than a list that somebody
+/// forgets to lengthen, and the versions of all that it calls.
+const MAPPING_CODE: [&str; 7] =
+    ["src/intake", "src/ocsf", "src/source", "src/search/document.rs", "src/search/field.rs", "src/search/lake", "../../Cargo.lock"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed={SOURCES}");
@@ -26,6 +33,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     code.push_str("];\n");
     std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("built_in_sources.rs"), code)?;
+    let mut code = DefaultHasher::new();
+    for path in MAPPING_CODE {
+        println!("cargo::rerun-if-changed={path}");
+        hash(Path::new(path), &mut code)?;
+    }
+    println!("cargo::rustc-env=INDELIBLE_MAPPING_CODE={:016x}", code.finish());
+    Ok(())
+}
+
+/// Takes in a file, or all files of a directory, with their names.
+fn hash(path: &Path, into: &mut DefaultHasher) -> Result<(), Box<dyn std::error::Error>> {
+    let failed = |why| format!("{}: {why}", path.display());
+    if path.is_dir() {
+        let mut inside: Vec<_> = std::fs::read_dir(path).map_err(failed)?.collect::<Result<_, _>>()?;
+        inside.sort_by_key(std::fs::DirEntry::path);
+        return inside.iter().try_for_each(|entry| hash(&entry.path(), into));
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    for part in [path.to_string_lossy().as_bytes(), &bytes] {
+        into.write_usize(part.len());
+        into.write(part);
+    }
     Ok(())
 }
 

@@ -49,6 +49,7 @@ mod otlp;
 mod protocol;
 mod query;
 mod receive;
+mod remap;
 mod route;
 mod saved;
 mod search;

@@ -24,11 +24,13 @@ mod identity;
 mod import;
 mod init;
 mod key;
+mod maps;
 mod mirror;
 mod new_key;
 mod ocsf;
 mod place;
 mod receipt;
+mod remap;
 mod restore;
 mod safe_text;
 mod saved;
@@ -64,6 +66,7 @@ enum Command {
     Search(search::Search),
     Evidence(evidence::Evidence),
     Count(count::Count),
+    Remap(remap::Remap),
     Saved(saved::Saved),
     Forward(forward::Forward),
     Export(export::Export),
@@ -101,6 +104,7 @@ impl Command {
             Self::Search(command) => command.run(out),
             Self::Evidence(command) => command.run(out),
             Self::Count(command) => command.run(out),
+            Self::Remap(command) => command.run(out),
             Self::Saved(command) => command.run(out),
             Self::Forward(command) => command.run(out),
             Self::Export(command) => command.run(out),

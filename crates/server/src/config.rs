@@ -31,6 +31,19 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is kept for engines that read Parquet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LakeContent {
+    /// Nothing.
+    Off,
+    /// Typed columns of what people filter by: a twentieth of the raw bytes.
+    #[default]
+    Columns,
+    /// And the whole OCSF form of each event as JSON: four times as much.
+    Full,
+}
+
 /// The settings file, or the flags: whatever is absent is decided elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -55,6 +68,10 @@ pub struct Settings {
     pub not_before: Option<PathBuf>,
     /// Directory of kinds of sources, beside those built in.
     pub sources: Option<PathBuf>,
+    /// Databases that say where an address is.
+    pub geoip: Option<Vec<PathBuf>>,
+    /// What is kept for engines that read Parquet.
+    pub lake: Option<LakeContent>,
     /// Doors beside HTTP.
     #[serde(default, rename = "door")]
     pub doors: Vec<DoorTable>,
@@ -75,6 +92,10 @@ pub struct Config {
     pub not_before: Option<PathBuf>,
     /// Directory of kinds of sources, beside those built in.
     pub sources: Option<PathBuf>,
+    /// Databases that say where an address is.
+    pub geoip: Vec<PathBuf>,
+    /// What is kept for engines that read Parquet.
+    pub lake: LakeContent,
     /// Doors beside HTTP.
     pub doors: Vec<DoorConfig>,
 }
@@ -169,6 +190,8 @@ impl Settings {
             log_format: self.log_format.or(file.log_format),
             not_before: self.not_before.or(file.not_before),
             sources: self.sources.or(file.sources),
+            geoip: self.geoip.or(file.geoip),
+            lake: self.lake.or(file.lake),
             doors: self.doors.into_iter().chain(file.doors).collect(),
         }
     }
@@ -206,6 +229,8 @@ impl Settings {
             log_format: self.log_format.unwrap_or_default(),
             not_before: self.not_before,
             sources: self.sources,
+            geoip: self.geoip.unwrap_or_default(),
+            lake: self.lake.unwrap_or_default(),
         })
     }
 }

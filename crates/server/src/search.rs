@@ -18,6 +18,7 @@ pub mod follow;
 mod health;
 mod indexer;
 pub mod instant;
+pub mod lake;
 pub mod matcher;
 pub mod named;
 mod narrow;
@@ -25,21 +26,25 @@ pub mod ordinals;
 pub mod parse;
 pub mod query;
 mod recheck;
+pub mod remap;
 pub mod rows;
 pub mod saved;
 mod scan;
 pub mod sidecar;
 pub mod term_index;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 use rayon::prelude::*;
 
+use crate::config::LakeContent;
 use crate::search::field::Name;
+use crate::search::lake::Lake;
 use crate::search::matcher::Matcher;
 use crate::search::narrow::{Derived, Narrowed};
 use crate::search::ordinals::Ordinals;
@@ -61,9 +66,12 @@ pub use query::Query;
 pub use recheck::Recheck;
 pub use saved::{Saved, SavedError, SavedLines};
 
-/// Below the directory of what is derived: filters of texts, and indexes of fields.
+/// Below the directory of what is derived: filters of texts, indexes of fields.
 const SIDECARS: &str = "search";
 const INDEXES: &str = "index";
+/// And what engines read.
+const LAKE: &str = "lake";
+const DERIVED: [&str; 3] = [SIDECARS, INDEXES, LAKE];
 
 /// Records of searches that wait for the log: more come together only when it takes nothing.
 const NOTES_MAX: usize = 10_000;
@@ -81,6 +89,12 @@ pub struct Index {
     catalog: Arc<Catalog>,
     maps: String,
     dir: Option<PathBuf>,
+    /// Written in the same pass, when somebody wants it.
+    lake: Option<Lake>,
+    /// Names of payload files that somebody wants derived again.
+    again: Mutex<HashSet<String>>,
+    /// How many payload files the thread of this process could not derive; it tries again after a restart.
+    failed: AtomicUsize,
     open: Mutex<HashMap<String, Arc<Known>>>,
     /// Records of searches that are not in the log yet; none while nobody writes them there.
     notes: Mutex<Option<Vec<Vec<u8>>>>,
@@ -115,6 +129,9 @@ impl Index {
             maps: catalog.fingerprint(),
             catalog,
             dir: None,
+            lake: None,
+            again: Mutex::default(),
+            failed: AtomicUsize::new(0),
             open: Mutex::default(),
             notes: Mutex::default(),
             health: Health::default(),
@@ -126,6 +143,13 @@ impl Index {
     #[must_use]
     pub fn kept_in(dir: PathBuf, catalog: Arc<Catalog>) -> Self {
         Self { dir: Some(dir), ..Self::none(catalog) }
+    }
+
+    /// And with `lake`, which search does not read.
+    #[must_use]
+    pub fn with_lake(mut self, content: LakeContent) -> Self {
+        self.lake = self.dir.as_ref().and_then(|dir| Lake::holding(content, dir.join(LAKE)));
+        self
     }
 
     /// The kinds of sources.
@@ -169,10 +193,19 @@ impl Index {
         Some((dir.join(SIDECARS).join(stem).with_extension("search"), dir.join(INDEXES).join(stem)))
     }
 
-    /// Whether a payload file is found fast: what is derived of it is whole and says what would be said now.
+    /// Whether all that is derived of a payload file is there and says what would be said now.
     #[must_use]
     pub fn is_made(&self, of: &PayloadFile, state: &TrailState) -> bool {
-        self.known(of, state).is_some()
+        let again = self.again.lock().unwrap_or_else(PoisonError::into_inner).contains(&of.name());
+        !again && self.known(of, state).is_some() && self.lake.as_ref().is_none_or(|lake| lake.is_made(of, &self.maps))
+    }
+
+    /// Reads one lake file that nobody has read since the start; what is damaged does not count as made from then on.
+    fn read_lake(&self, state: &TrailState) {
+        let Some(lake) = &self.lake else { return };
+        if let Some(damaged) = lake.read_next(state.payload_files.values(), &self.maps) {
+            tracing::warn!(file = damaged, "a file of the lake is damaged; it is made again");
+        }
     }
 
     fn known(&self, of: &PayloadFile, state: &TrailState) -> Option<Arc<Known>> {
@@ -262,23 +295,29 @@ impl Index {
         self.ask(file, directory, state, |derived, _| derived.narrow(matcher))
     }
 
-    /// Derives what search needs of a payload file.
+    /// Derives what search needs of a payload file, and its part of the lake.
     ///
     /// # Errors
     /// [`IndexError`].
     pub fn make(&self, trail: &Trail, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Result<(), IndexError> {
         let Some(places) = self.paths(file) else { return Ok(()) };
-        self.derive(trail, file, &places, stopped)?;
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.name());
+        let mut lake = self.lake.as_ref().map(|lake| lake.begin(file, &self.maps));
+        self.derive(trail, file, &places, lake.as_mut(), stopped)?;
         self.forget(file);
-        Ok(())
+        lake.map_or(Ok(()), |lake| {
+            let path = lake.path().to_owned();
+            lake.finish().map_err(|why| IndexError::Write { path, why })
+        })
     }
 
-    /// Derives what search needs of a payload file, to these places.
+    /// Derives what search needs of a payload file, to these places; a lake file that is begun takes its entries.
     fn derive(
         &self,
         trail: &Trail,
         file: &PayloadFile,
         (sidecar, terms): &(PathBuf, PathBuf),
+        mut lake: Option<&mut lake::Writer>,
         stopped: &dyn Fn() -> bool,
     ) -> Result<(), IndexError> {
         let failed = |path: &Path| {
@@ -296,6 +335,7 @@ impl Index {
         trail.reader().each_in_file(file, &mut |entry| {
             let document = document::Document::new(&entry, knowing).remembering();
             gathered.add(&document, kind_of(&view.state, entry.leaf.source));
+            lake.iter_mut().for_each(|lake| lake.add(&document));
             wrong = builder.add(&document).err().map(failed(terms)).or_else(|| stopped().then_some(IndexError::Stopped));
             wrong.is_none()
         })?;

@@ -18,6 +18,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod expression;
 pub mod function;
+pub mod geo;
 pub mod glob;
 pub mod golden;
 pub mod identity;

@@ -24,8 +24,12 @@ mod keys;
 mod killed;
 #[path = "cli/mirrors.rs"]
 mod mirrors;
+#[path = "lake/mmdb.rs"]
+mod mmdb;
 #[path = "cli/reading.rs"]
 mod reading;
+#[path = "cli/remap.rs"]
+mod remap;
 #[path = "cli/saved.rs"]
 mod saved;
 #[path = "cli/starting.rs"]

@@ -16,13 +16,12 @@
 mod binary;
 #[path = "api_server/client.rs"]
 mod client;
+#[path = "clients/python.rs"]
+mod python;
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
 use crate::binary::{Place, Running};
@@ -30,43 +29,13 @@ use crate::client::{Ask, send};
 
 const REQUIREMENTS: &str = include_str!("clients/requirements.txt");
 
-fn cache() -> PathBuf {
-    let given = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").expect("a home directory")).join(".cache");
-    given.unwrap_or_else(home).join("indelible/clients")
-}
-
-fn succeed(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-}
-
-/// A Python with the clients. Other versions of them have another directory.
-fn python() -> PathBuf {
-    let name: String = digest(&SHA256, REQUIREMENTS.as_bytes()).as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    let dir = cache().join(name);
-    std::fs::create_dir_all(&dir).unwrap();
-    // Tests run side by side, in one process or several: one of them installs.
-    let lock = File::create(dir.join("lock")).unwrap();
-    flock(&lock, FlockOperation::LockExclusive).unwrap();
-    let (python, done) = (dir.join("venv/bin/python"), dir.join("done"));
-    if !done.exists() {
-        let requirements = dir.join("requirements.txt");
-        std::fs::write(&requirements, REQUIREMENTS).unwrap();
-        succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(dir.join("venv")));
-        succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements));
-        std::fs::write(done, "").unwrap();
-    }
-    python
-}
-
 /// A server, a key that sends from `source`, and what the client printed, one value a line.
 fn run(script: &str, args: &[&str]) -> (Place, Running, Vec<Value>) {
     let place = Place::new();
     let running = place.serve();
     let made = running.run(["key", "create", "--scope", "ingest", "--source", "clients", "--name", "clients", "--json"]).ok().json();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
-    let mut command = Command::new(python());
+    let mut command = Command::new(python::python(REQUIREMENTS));
     command.arg(script).args(args).env("INDELIBLE_URL", &running.url).env("INDELIBLE_KEY", made["key"].as_str().unwrap());
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();

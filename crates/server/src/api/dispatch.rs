@@ -27,7 +27,7 @@ use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
     completeness, connections, directory, elastic, events, evidence, export, forward, grpc, hec, hook, ingest, keys, kubernetes, metrics,
-    operate, otlp, saved, search, sources, ssf, tail, trail, tree,
+    operate, otlp, remap, saved, search, sources, ssf, tail, trail, tree,
 };
 use crate::door::Peer;
 use crate::intake::bulk::Verb;
@@ -156,6 +156,8 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::GetEventReceipt, _) => events::receipt(api, asked).await,
         (Endpoint::Search, Some(caller)) => search::get(api, caller, asked).await,
         (Endpoint::GetEvidence, Some(caller)) => evidence::get(api, caller, asked).await,
+        (Endpoint::GetDerived, _) => remap::get(api, asked).await,
+        (Endpoint::Remap, Some(_)) => remap::post(api, asked).await,
         (Endpoint::Tail, Some(caller)) => tail::get(api, caller, asked).await,
         (Endpoint::Export, Some(caller)) => export::get(api, caller, asked).await,
         (Endpoint::ListSaved, _) => saved::list(api, asked).await,

@@ -28,6 +28,8 @@ pub enum Endpoint {
     GetEventReceipt,
     Search,
     GetEvidence,
+    GetDerived,
+    Remap,
     Tail,
     Export,
     ListSaved,
@@ -100,7 +102,7 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 80] = [
+pub static ROUTES: [Route; 82] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -108,6 +110,8 @@ pub static ROUTES: [Route; 80] = [
     route(Endpoint::GetEventReceipt, Method::GET, "/v1/events/{index}/receipt", READ),
     route(Endpoint::Search, Method::GET, "/v1/search", READ),
     route(Endpoint::GetEvidence, Method::GET, "/v1/evidence", READ),
+    route(Endpoint::GetDerived, Method::GET, "/v1/remap", READ),
+    route(Endpoint::Remap, Method::POST, "/v1/remap", ADMIN),
     route(Endpoint::Tail, Method::GET, "/v1/tail", READ),
     route(Endpoint::Export, Method::GET, "/v1/export", READ),
     route(Endpoint::ListSaved, Method::GET, "/v1/saved", READ),

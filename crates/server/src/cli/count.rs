@@ -1,7 +1,7 @@
 //! Counts what a search line describes.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::api::{CountsWanted, counted_page};
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::maps::MapArgs;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::saved::{line_at, line_in};
 use crate::cli::search::checked_line;
-use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
 use crate::log::records;
@@ -47,9 +47,8 @@ pub struct Count {
     /// One JSON object
     #[arg(long)]
     json: bool,
-    /// Directory of kinds of sources, as `indelible serve --sources`; with --data alone
-    #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR", requires = "data")]
-    sources: Option<PathBuf>,
+    #[command(flatten)]
+    maps: MapArgs,
     #[command(flatten)]
     place: Place,
 }
@@ -97,7 +96,7 @@ impl Count {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Value, Failure> {
-        let catalog = Arc::new(catalog(self.sources.as_deref())?);
+        let catalog = Arc::new(self.maps.catalog()?);
         let failed = |why: &dyn std::fmt::Display| Failure::new(why.to_string());
         let wanted = CountsWanted::parse(self.by.as_deref(), self.over()).map_err(|why| failed(&why.message()))?;
         with_data_and_trail(data, |dir, trail| {

@@ -13,12 +13,12 @@ use clap::{Args, ValueEnum};
 use crate::cli::Answer;
 use crate::cli::export::output::Output;
 use crate::cli::failure::Failure;
+use crate::cli::maps::MapArgs;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::escape_line;
 use crate::cli::saved::{line_at, line_in};
 use crate::cli::search::{checked_line, marked};
 use crate::cli::server::Server;
-use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
 use crate::export::{Encoding, From, Line, Manifest, Page, page};
@@ -57,9 +57,8 @@ pub struct Export {
     /// Go on with an export that was interrupted; what its manifest does not vouch for is written anew
     #[arg(long)]
     resume: bool,
-    /// Directory of kinds of sources, as `indelible serve --sources`; with --data alone
-    #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR", requires = "data")]
-    sources: Option<PathBuf>,
+    #[command(flatten)]
+    maps: MapArgs,
     #[command(flatten)]
     place: Place,
 }
@@ -120,7 +119,7 @@ impl Export {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Output, Failure> {
-        let catalog = Arc::new(catalog(self.sources.as_deref())?);
+        let catalog = Arc::new(self.maps.catalog()?);
         with_data_and_trail(data, |dir, trail| {
             let identities = Identities::kept_in(dir.directory_file());
             let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;

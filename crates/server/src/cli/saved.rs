@@ -1,7 +1,7 @@
 //! Saved searches: search lines under a name.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -10,11 +10,11 @@ use ureq::http::Method;
 
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::maps::catalog;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::search::{checked_line, marked};
 use crate::cli::server::Server;
-use crate::cli::source::catalog;
 use crate::door::directory::Identities;
 use crate::search::named::{Kept, Within};
 use crate::search::saved::{SavedLines, SavedSearch, names_saved, parse_among};
@@ -139,7 +139,7 @@ fn all(server: &Server) -> Result<SavedLines, Failure> {
 }
 
 fn in_data<T>(data: &Path, work: impl FnOnce(Within<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
-    let catalog = Arc::new(catalog(None::<PathBuf>.as_deref())?);
+    let catalog = Arc::new(catalog(None, &[])?);
     with_data_and_trail(data, |dir, trail| {
         let directory = Identities::kept_in(dir.directory_file()).in_force(trail)?;
         let index = Index::kept_in(dir.derived_dir(), catalog);

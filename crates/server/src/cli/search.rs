@@ -1,7 +1,7 @@
 //! Asks the log.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::api::page;
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::maps::MapArgs;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::saved::{line_at, line_in};
-use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
 use crate::export::safe_cell;
@@ -55,9 +55,8 @@ pub struct Search {
     /// CSV with a header row, its cells safe for spreadsheets
     #[arg(long)]
     csv: bool,
-    /// Directory of kinds of sources, as `indelible serve --sources`; with --data alone
-    #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR", requires = "data")]
-    sources: Option<PathBuf>,
+    #[command(flatten)]
+    maps: MapArgs,
     #[command(flatten)]
     place: Place,
 }
@@ -122,7 +121,7 @@ impl Search {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Pages, Failure> {
-        let catalog = Arc::new(catalog(self.sources.as_deref())?);
+        let catalog = Arc::new(self.maps.catalog()?);
         with_data_and_trail(data, |dir, trail| {
             let identities = Identities::kept_in(dir.directory_file());
             let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;

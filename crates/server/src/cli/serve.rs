@@ -20,10 +20,10 @@ use crate::cli::data_dir::DataDir;
 use crate::cli::demo;
 use crate::cli::failure::Failure;
 use crate::cli::init::first_admin_key;
+use crate::cli::maps::catalog;
 use crate::cli::server::read_named;
-use crate::cli::source::catalog;
 use crate::clock::Clock;
-use crate::config::{ClientCertificate, Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, DoorKind, DoorTable, LogFormat, Settings};
+use crate::config::{ClientCertificate, Config, DATA_DEFAULT, DEMO_DATA_DEFAULT, DoorKind, DoorTable, LakeContent, LogFormat, Settings};
 use crate::door::Admission;
 use crate::door::directory::Identities;
 use crate::door::open::{Doors, OpenDoor};
@@ -101,6 +101,14 @@ pub struct Serve {
     /// Directory of kinds of sources, one folder each, beside those built in (docs/SOURCES.md)
     #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR")]
     sources: Option<PathBuf>,
+    /// Country or ASN database in MaxMind's format, for addresses whose place the record does not say; may be given
+    /// again. Never in the log: it fills in what is derived (docs/LAKE.md)
+    #[arg(long, env = "INDELIBLE_GEOIP", value_name = "FILE", value_delimiter = ',')]
+    geoip: Vec<PathBuf>,
+    /// Parquet files for other engines: none, and those that are there are removed; typed columns; or the whole OCSF
+    /// form as well, which takes much more disk (docs/LAKE.md) [default: columns]
+    #[arg(long, value_enum)]
+    lake: Option<LakeContent>,
     /// How logs are written; RUST_LOG chooses which
     #[arg(long, value_enum)]
     log_format: Option<LogFormat>,
@@ -136,6 +144,8 @@ impl Serve {
             log_format: self.log_format,
             not_before: self.not_before,
             sources: self.sources,
+            geoip: (!self.geoip.is_empty()).then_some(self.geoip),
+            lake: self.lake,
         };
         Ok(flags.or(file).settle(if self.demo { DEMO_DATA_DEFAULT } else { DATA_DEFAULT })?)
     }
@@ -183,7 +193,7 @@ fn start_logs(format: LogFormat) {
 fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &mut dyn Write) -> Result<(), Failure> {
     raise_open_files();
     // A map that is wrong is said before anything is made.
-    let catalog = Arc::new(catalog(config.sources.as_deref())?);
+    let catalog = Arc::new(catalog(config.sources.as_deref(), &config.geoip)?);
     let admin_key = first_admin_key(trail)?;
     if demo {
         demo::load(trail)?;
@@ -208,7 +218,7 @@ fn serve(config: &Config, dir: &DataDir, trail: &Arc<Trail>, demo: bool, out: &m
         out.flush()?;
         let pollers = start_pollers(&admission, dir);
         let state = ApiState::with_secrets(Arc::clone(&admission), ApiLimits::default(), Some(Secrets::of(dir.path())));
-        let index = Arc::new(Index::kept_in(dir.derived_dir(), Arc::clone(&catalog)));
+        let index = Arc::new(Index::kept_in(dir.derived_dir(), Arc::clone(&catalog)).with_lake(config.lake));
         let indexer = Indexer::start(trail, &index)?;
         let watch = Watch::start(trail, Clock::system(), Observe::by(catalog))?;
         let forwards = start_forwards(&state, &admission, &index, dir)?;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::maps::catalog;
 use crate::cli::safe_text::escape;
 use crate::clock::Clock;
 use crate::intake::{Media, decode};
@@ -76,7 +77,7 @@ impl Source {
             // The first kind of a directory makes it.
             return new(kind, from, self.sources.as_deref(), out);
         }
-        let catalog = catalog(self.sources.as_deref())?;
+        let catalog = catalog(self.sources.as_deref(), &[])?;
         match self.command {
             SourceCommand::List { json } => list(&catalog, json, out),
             SourceCommand::Test { kind, bless } => test(&catalog, kind.as_deref(), bless, self.sources.as_deref(), out),
@@ -84,18 +85,6 @@ impl Source {
             SourceCommand::New { .. } => Ok(Answer::Holds),
         }
     }
-}
-
-/// All kinds: those built in, and those of the directory.
-///
-/// # Errors
-/// A map cannot be read or is wrong.
-pub fn catalog(sources: Option<&Path>) -> Result<Catalog, Failure> {
-    let built_in = Catalog::built_in();
-    Ok(match sources {
-        Some(dir) => built_in.with_directory(dir)?,
-        None => built_in,
-    })
 }
 
 fn list(catalog: &Catalog, json: bool, out: &mut dyn Write) -> Result<Answer, Failure> {

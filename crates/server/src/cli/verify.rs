@@ -13,12 +13,13 @@ use tlog::VerifierKey;
 use crate::cli::Answer;
 use crate::cli::data_dir::{is_held, media_to_read};
 use crate::cli::failure::Failure;
+use crate::cli::maps::catalog;
 use crate::cli::place::with_data_and_trail;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::server::read_named;
-use crate::cli::source::catalog;
 use crate::config::DATA_DEFAULT;
 use crate::search::{Index, Recheck};
+use crate::source::Catalog;
 use crate::verify::{Report, Trust, VerifyOptions, verify_directory};
 
 /// Check every entry, file and signature of a data directory, and that its history was not rewritten
@@ -46,6 +47,9 @@ pub struct Verify {
     /// Maps of your own, as the server was given them: the index is of these
     #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR", requires = "index")]
     sources: Option<PathBuf>,
+    /// Databases of addresses, as the server was given them
+    #[arg(long, env = "INDELIBLE_GEOIP", value_name = "FILE", value_delimiter = ',', requires = "index")]
+    geoip: Vec<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -68,7 +72,7 @@ impl Verify {
         let began = Instant::now();
         let report = check(&self.data, VerifyOptions { from_checkpoint, pinned: self.key, ..VerifyOptions::default() })?;
         let seconds = began.elapsed().as_secs_f64();
-        let index = if self.index { Some(check_index(&self.data, self.sources.as_deref())?) } else { None };
+        let index = if self.index { Some(check_index(&self.data, catalog(self.sources.as_deref(), &self.geoip)?)?) } else { None };
         if self.json {
             let mut all = serde_json::to_value(&report)?;
             if let (Some(index), Some(all)) = (&index, all.as_object_mut()) {
@@ -85,10 +89,9 @@ impl Verify {
 }
 
 /// Derives the index of every payload file once more.
-fn check_index(data: &Path, sources: Option<&Path>) -> Result<IndexReport, Failure> {
-    let catalog = Arc::new(catalog(sources)?);
+fn check_index(data: &Path, catalog: Catalog) -> Result<IndexReport, Failure> {
     with_data_and_trail(data, |dir, trail| {
-        let index = Index::kept_in(dir.derived_dir(), catalog);
+        let index = Index::kept_in(dir.derived_dir(), Arc::new(catalog));
         let files: Vec<_> = trail.view().state.payload_files.values().cloned().collect();
         let bar = ProgressBar::new(files.len() as u64);
         let mut report = IndexReport::default();

@@ -262,6 +262,12 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// The OCSF form as it is written, with the place of each value; nothing for what is no event.
+    #[must_use]
+    pub fn ocsf_form(&self) -> Option<(&str, &Tape)> {
+        self.meaning().ocsf.as_ref().map(|ocsf| (ocsf.text.as_ref(), &ocsf.tape))
+    }
+
     /// Whether free text that passes may stand in the record; its bytes settle most, without being parsed.
     #[must_use]
     pub fn may_say(&self, ready: &Ready) -> bool {

@@ -2,7 +2,6 @@
 //! and what it has not come to is read.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,8 +11,8 @@ use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 use tracing::{debug, warn};
 
-use crate::search::recheck::{AGAIN, SAMPLE_EVERY, Sampler};
-use crate::search::{INDEXES, Index, IndexError, SIDECARS};
+use crate::search::recheck::{SAMPLE_EVERY, Sampler};
+use crate::search::{Index, IndexError};
 use crate::store::trail::Trail;
 
 /// How much it yields, as the watch does.
@@ -74,10 +73,8 @@ impl Drop for Indexer {
 
 fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn() -> bool + Sync)) {
     let mut given_up = HashSet::new();
+    index.remove_orphans(trail);
     let mut sampler = Sampler::new(sample_every);
-    if let Some(dir) = &index.dir {
-        remove_orphans(trail, index, dir);
-    }
     while !stopped() {
         index.write_notes(trail);
         let state = Arc::clone(&trail.view().state);
@@ -86,7 +83,9 @@ fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn()
         files.sort_unstable_by_key(|file| std::cmp::Reverse(file.first));
         let due: Vec<_> = files.into_iter().filter(|file| !index.is_made(file, &state)).collect();
         given_up.extend(make(trail, index, &state, &due, stopped));
+        index.failed.store(given_up.len(), Ordering::Relaxed);
         sampler.look(trail, index, stopped);
+        index.read_lake(&state);
         for _ in 0..LOOK_EVERY.as_millis() / STOP_EVERY.as_millis() {
             if stopped() {
                 return;
@@ -127,19 +126,5 @@ fn make_one(trail: &Trail, index: &Index, state: &TrailState, file: &PayloadFile
             warn!(%why, "search has to read a payload file each time: what it needs of it cannot be made");
             Some(file.name())
         }
-    }
-}
-
-/// Removes what was derived of payload files that are no more, and what was half written.
-fn remove_orphans(trail: &Trail, index: &Index, dir: &Path) {
-    let _ = std::fs::remove_dir_all(dir.join(AGAIN));
-    let state = Arc::clone(&trail.view().state);
-    let wanted: HashSet<_> =
-        state.payload_files.values().filter_map(|file| index.paths(file)).flat_map(|(sidecar, terms)| [sidecar, terms]).collect();
-    let there = [SIDECARS, INDEXES].map(|name| std::fs::read_dir(dir.join(name)).into_iter().flatten().flatten());
-    for entry in there.into_iter().flatten().filter(|entry| !wanted.contains(&entry.path())) {
-        // Derived: whoever cannot remove it leaves it.
-        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let _ = if is_dir { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
     }
 }

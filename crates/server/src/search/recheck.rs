@@ -53,7 +53,7 @@ impl Index {
             return Ok(Recheck::NotMade);
         }
         let again = dir.join(AGAIN);
-        let compared = self.derive(trail, file, &(again.join("search"), again.join("index")), stopped).and_then(|()| {
+        let compared = self.derive(trail, file, &(again.join("search"), again.join("index")), None, stopped).and_then(|()| {
             let failed = |why| IndexError::Write { path: again.clone(), why };
             let same = fs::read(&sidecar).map_err(failed)? == fs::read(again.join("search")).map_err(failed)?
                 && contents(&terms).map_err(failed)? == contents(&again.join("index")).map_err(failed)?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use crate::intake::tape::{NodeKind, Tape};
 use crate::source::compile::{MapError, compile};
 use crate::source::evaluate::Context;
+use crate::source::geo::Geo;
 use crate::source::kind::{Decoder, Kind};
 use crate::source::map::{Mapped, Scratch, Taken, as_json, as_text, unreadable};
 use crate::source::notice::Noticed;
@@ -106,6 +107,8 @@ pub struct Catalog {
     kinds: Vec<Arc<Kind>>,
     /// Checksum of the maps of a directory; 0 without one.
     directory: u64,
+    /// Says where senders are when their records do not.
+    geo: Option<Arc<Geo>>,
 }
 
 static BUILT_IN_KINDS: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
@@ -117,7 +120,7 @@ impl Catalog {
     /// The kinds that come with the program.
     #[must_use]
     pub fn built_in() -> Self {
-        Self { kinds: BUILT_IN_KINDS.clone(), directory: 0 }
+        Self { kinds: BUILT_IN_KINDS.clone(), directory: 0, geo: None }
     }
 
     /// With the kinds of a directory, which replace those of the same name.
@@ -151,14 +154,24 @@ impl Catalog {
         Ok(self)
     }
 
-    /// Says whether two catalogs make the same of a record: what was derived with another one is stale.
+    /// With databases that say where a sender is, when its record does not.
+    #[must_use]
+    pub fn locating(mut self, geo: Geo) -> Self {
+        self.geo = Some(Arc::new(geo));
+        self
+    }
+
+    /// Says whether two catalogs make the same of a record: what was derived with another one is stale. The code
+    /// that reads maps and records counts as much as the maps do, and so do the databases of addresses.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         static BUILT_IN_MAPS: LazyLock<u64> = LazyLock::new(|| {
             let mix = |hash, built_in: &BuiltIn| twox_hash::XxHash64::oneshot(hash, built_in.map.as_bytes());
             BUILT_IN.iter().fold(0, mix)
         });
-        format!("{}-{:016x}-{:016x}", env!("CARGO_PKG_VERSION"), *BUILT_IN_MAPS, self.directory)
+        let code = concat!(env!("CARGO_PKG_VERSION"), "-", env!("INDELIBLE_MAPPING_CODE"));
+        let geo = self.geo.as_ref().map_or(0, |geo| geo.fingerprint());
+        format!("{code}-{:016x}-{:016x}-{geo:016x}", *BUILT_IN_MAPS, self.directory)
     }
 
     /// All kinds.
@@ -183,6 +196,15 @@ impl Catalog {
     /// Maps a record of the kind `name`; of the kind it looks most like, when that is `None` or unknown.
     #[must_use]
     pub fn map(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> Mapped {
+        let mut mapped = self.read(raw, name, received_at, scratch);
+        if let Some(geo) = &self.geo {
+            geo.fill(&mut mapped.ocsf);
+        }
+        mapped
+    }
+
+    /// What the record itself says.
+    fn read(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> Mapped {
         if let Some(kind) = name.and_then(|name| self.kind(name)) {
             if let Some(mapped) = kind.map_if(Taken::Recognised, raw, received_at, scratch) {
                 return mapped;

@@ -86,3 +86,19 @@ fn open_routes_answer_without_a_key_and_every_answer_is_guarded() {
     assert_eq!(server.send(Ask::new("GET", "/openapi.json")).expect(200).json()["openapi"], json!("3.1.0"));
     server.send(Ask::new("HEAD", "/healthz")).expect(200);
 }
+
+#[test]
+fn deriving_again_is_asked_for_by_administrators_and_followed_by_readers() {
+    let server = Server::start();
+    assert_eq!(server.get("/v1/remap").expect(200).json(), json!({"files": 0, "waiting": 0, "failed": 0}));
+    server.events(200, "[{\"id\":1}]");
+    server.trail.flush().unwrap();
+    let files = server.trail.view().state.payload_files.len();
+    assert_eq!(server.get("/v1/remap").expect(200).json()["files"], files);
+    assert_eq!(server.post("/v1/remap", "").expect(202).json()["files"], files);
+    assert_eq!(server.post("/v1/remap", json!({"since": "2200-01-01T00:00:00Z"}).to_string()).expect(202).json()["files"], 0);
+    assert_eq!(server.post("/v1/remap", json!({"since": "yesterday"}).to_string()).expect(400).error(), "since_invalid");
+    let reader = server.key(&[evidence::act::Scope::Read], &[]);
+    server.send(Ask::new("GET", "/v1/remap").key(&reader)).expect(200);
+    server.send(Ask::new("POST", "/v1/remap").key(&reader)).expect(403);
+}

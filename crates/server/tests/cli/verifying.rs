@@ -39,7 +39,7 @@ fn the_index_is_compared_with_the_log_when_asked_and_its_server_has_stopped() {
     run(running.command(["verify", "--index", "--data"]).arg(place.data())).refused("in use");
     assert_eq!(running.stop(), 0);
     let said = place.offline(["verify", "--index"]).ok();
-    assert!(said.stdout.contains("index holds: of "), "{said:?}");
+    assert!(said.out.contains("index holds: of "), "{said:?}");
     let json = place.offline(["verify", "--index", "--json"]).ok().json();
     assert_eq!((&json["holds"], &json["index"]["differs"]), (&true.into(), &serde_json::json!([])));
     place.offline(["verify", "--sources", "maps"]).refused("--index");

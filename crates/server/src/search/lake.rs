@@ -1,0 +1,121 @@
+//! The lake: beside each payload file one Parquet file of what its entries mean, for any engine that reads Parquet.
+//!
+//! ```text
+//! DATA/derived/main/lake/<payload file>.parquet        one row an entry, by index (docs/LAKE.md)
+//!                       _<payload file>.about.json     of what payload file and maps, and its checksums
+//!                       _<payload file>.tmp            being written
+//! ```
+//! Names that begin with `_` are passed over by engines that read a whole directory (Hive, Spark, Trino, Arrow).
+//!
+//! INVARIANT: a Parquet file stands under its own name only when it is whole, and counts as made only while what
+//! is written of it in `about.json` holds.
+
+mod about;
+mod column;
+mod row;
+mod write;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use evidence::act::PayloadFile;
+
+use crate::config::LakeContent;
+
+use about::{About, Origin};
+pub use column::{COLUMNS, Column, Kind};
+pub use write::Writer;
+
+/// Version of what is put in: goes up when a column comes, goes, or changes its type.
+const VERSION: u32 = 1;
+
+/// The lake files of a trail.
+#[derive(Debug)]
+pub struct Lake {
+    dir: PathBuf,
+    /// With the whole OCSF forms.
+    full: bool,
+    /// Files that were held against their `about.json`, and their lengths: a look at one costs a `stat` from then on.
+    seen: Mutex<HashMap<String, Seen>>,
+}
+
+/// What was seen of a file.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    bytes: u64,
+    /// All of it was read.
+    read: bool,
+}
+
+impl Lake {
+    /// The lake in `dir`, which need not exist; none when nobody wants one.
+    #[must_use]
+    pub fn holding(content: LakeContent, dir: PathBuf) -> Option<Self> {
+        (content != LakeContent::Off).then(|| Self { dir, full: content == LakeContent::Full, seen: Mutex::default() })
+    }
+
+    /// What a file of today would say of itself.
+    fn origin(&self, of: &PayloadFile, maps: &str) -> Origin {
+        Origin { version: VERSION, file: tlog::canonical::hex(&of.sha256), maps: maps.to_owned(), full: self.full }
+    }
+
+    /// Where the Parquet file of a payload file stands, and what is said of it.
+    #[must_use]
+    pub fn paths(&self, of: &PayloadFile) -> [PathBuf; 2] {
+        let name = of.name();
+        let stem = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy();
+        [self.dir.join(format!("{stem}.parquet")), self.dir.join(format!("_{stem}.about.json"))]
+    }
+
+    /// Whether the Parquet file of a payload file is there, of these maps, with the length and the footer it was
+    /// written with.
+    #[must_use]
+    pub fn is_made(&self, of: &PayloadFile, maps: &str) -> bool {
+        let [parquet, about] = self.paths(of);
+        let bytes = std::fs::metadata(&parquet).ok().map(|there| there.len());
+        let known = self.seen().get(&of.name()).map(|seen| seen.bytes);
+        if known.is_some() && known == bytes {
+            return true;
+        }
+        let holds = About::read(&about).is_some_and(|about| about.origin == self.origin(of, maps) && about.footer_holds(&parquet));
+        match bytes.filter(|_| holds) {
+            Some(bytes) => self.seen().insert(of.name(), Seen { bytes, read: false }),
+            None => self.seen().remove(&of.name()),
+        };
+        holds
+    }
+
+    /// Reads the first of the files that was not read yet, if all its bytes are as they were written; the name of one
+    /// whose bytes are not. That one does not count as made from then on.
+    pub fn read_next<'f>(&self, files: impl Iterator<Item = &'f PayloadFile>, maps: &str) -> Option<String> {
+        let is_next = |of: &&PayloadFile| self.is_made(of, maps) && !self.seen().get(&of.name()).is_some_and(|seen| seen.read);
+        let of = files.filter(is_next).last()?;
+        let [parquet, about] = self.paths(of);
+        let holds = About::read(&about).is_some_and(|about| about.holds(&parquet));
+        if holds {
+            self.seen().entry(of.name()).and_modify(|seen| seen.read = true);
+            return None;
+        }
+        self.forget(of);
+        // Whoever cannot remove it finds it damaged again.
+        let _ = std::fs::remove_file(about);
+        Some(of.name())
+    }
+
+    /// Begins the file of a payload file anew.
+    #[must_use]
+    pub fn begin(&self, of: &PayloadFile, maps: &str) -> Writer {
+        self.forget(of);
+        Writer::begin(self.paths(of), self.origin(of, maps))
+    }
+
+    /// Looks again when it is asked the next time.
+    fn forget(&self, of: &PayloadFile) {
+        self.seen().remove(&of.name());
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
