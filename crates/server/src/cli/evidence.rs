@@ -13,11 +13,11 @@ use evidence::page;
 use crate::api::{EvidenceAsk, Redaction, format_rfc3339, make_evidence};
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::maps::MapArgs;
 use crate::cli::place::{Place, with_data_and_trail};
 use crate::cli::safe_text::escape_line;
 use crate::cli::saved::{line_at, line_in};
 use crate::cli::search::checked_line;
-use crate::cli::source::catalog;
 use crate::clock::Clock;
 use crate::door::directory::Identities;
 use crate::search::Index;
@@ -56,9 +56,8 @@ pub struct Evidence {
     /// The evidence alone, without a page around it
     #[arg(long)]
     json: bool,
-    /// Directory of kinds of sources, as `indelible serve --sources`; with --data alone
-    #[arg(long, env = "INDELIBLE_SOURCES", value_name = "DIR", requires = "data")]
-    sources: Option<PathBuf>,
+    #[command(flatten)]
+    maps: MapArgs,
     #[command(flatten)]
     place: Place,
 }
@@ -96,7 +95,7 @@ impl Evidence {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Vec<u8>, Failure> {
-        let catalog = Arc::new(catalog(self.sources.as_deref())?);
+        let catalog = Arc::new(self.maps.catalog()?);
         with_data_and_trail(data, |dir, trail| {
             let directory = Identities::kept_in(dir.directory_file()).in_force(trail)?;
             let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));

@@ -29,6 +29,8 @@ fn evidence_holds_hides_and_is_recorded_from_a_server_and_a_directory() {
     let running = place.serve();
     fill(&running);
     running.run(["search", "source:app"]).ok();
+    running.run(["search", "userIdentity.userName:carol"]).ok();
+    running.run(["export", "source:app", "-o", place.beside("app.ndjson").to_str().unwrap()]).ok();
     let made = |running: Option<&Running>, name: &str, more: &[&str]| {
         let path = place.beside(name);
         let args = [&["evidence", "--query", "source:app", "--title", "Case 17", "-o", path.to_str().unwrap()], more].concat();
@@ -43,7 +45,9 @@ fn evidence_holds_hides_and_is_recorded_from_a_server_and_a_directory() {
     let (html, file) = read(&path);
     assert!(html.contains("Case 17"));
     let verified = file.verify(&place.vkey.parse().unwrap(), &[]).unwrap();
-    assert_eq!((verified.case.entries.len(), verified.case.access.concerning, verified.access.len()), (2, 1, 1));
+    assert_eq!((verified.case.entries.len(), verified.case.access.concerning, verified.access.len()), (2, 2, 2));
+    let listed = |nth: usize| String::from_utf8(file.access[nth].raw().unwrap()).unwrap();
+    assert!(listed(0).contains("\"record\":\"search\"") && listed(1).contains("\"record\":\"export\""), "{} {}", listed(0), listed(1));
     assert_eq!((verified.case.retention[0].policy.clone(), verified.case.covered.unreadable.len()), (None, 0));
     assert!(verified.made.by.starts_with("k_"));
 
@@ -74,7 +78,7 @@ fn evidence_holds_hides_and_is_recorded_from_a_server_and_a_directory() {
     let verified = file.verify(&place.vkey.parse().unwrap(), &[]).unwrap();
     assert_eq!(
         (verified.made.by.as_str(), verified.events.len(), verified.access.len()),
-        ("local", 2, 3),
+        ("local", 2, 4),
         "who made evidence is listed too"
     );
     let recorded = place.offline(["search", "entry:record action:evidence", "--oldest", "--json"]).ok().json()["events"].clone();
