@@ -4,7 +4,7 @@
 
 use evidence::act::parse_head;
 use evidence::export::{ExportCheck, ExportLine, ExportManifest};
-use evidence::{EventFile, Receipt, commit, commit_parts, cut, is_canonical, open_receipt, parse_part2};
+use evidence::{EventFile, EvidenceFile, Receipt, commit, commit_parts, cut, is_canonical, open_receipt, page, parse_part2};
 use tlog::VerifierKey;
 
 /// The first key of `crates/evidence/tests/golden/vkeys`.
@@ -42,6 +42,23 @@ pub fn receipt(bytes: &[u8]) {
     let Some(key) = key() else { return };
     if let Ok(receipt) = open_receipt(text, &key, &[]) {
         let _ = receipt.check_raw(bytes);
+    }
+}
+
+/// A page or bare evidence is read or refused; what is read is written back to the byte, in a page too;
+/// what verifies has the entries that its case lists.
+pub fn evidence_file(bytes: &[u8]) {
+    let evidence = page::read(bytes).map_or(bytes, |page| page.evidence.as_bytes());
+    let Ok(file) = EvidenceFile::parse(evidence) else {
+        return;
+    };
+    assert_eq!(file.to_json(), evidence);
+    let html = page::write(evidence);
+    assert!(page::read(&html).is_ok_and(|page| page.known && page.evidence.as_bytes() == evidence));
+    let Some(key) = key() else { return };
+    if let Ok(verified) = file.verify(&key, &[]) {
+        assert_eq!(verified.case.to_text(), file.case);
+        assert!(verified.case.entries.iter().map(|entry| entry.index).eq(verified.events.iter().map(|event| event.index.0)));
     }
 }
 

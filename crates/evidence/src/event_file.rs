@@ -178,7 +178,7 @@ impl EventFile {
         out
     }
 
-    fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         let object =
             |members: Vec<(&str, Value)>| Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
         let part = |part: &Part| match part {

@@ -12,8 +12,9 @@ use proptest::sample::Index;
 type Property = fn(&[u8]);
 
 /// Each target with what it tries.
-const TARGETS: [(&str, Property); 5] = [
+const TARGETS: [(&str, Property); 6] = [
     ("evidence_event_file", properties::event_file),
+    ("evidence_file", properties::evidence_file),
     ("evidence_receipt", properties::receipt),
     ("evidence_act", properties::act),
     ("evidence_cut", properties::raw),

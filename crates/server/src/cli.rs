@@ -15,6 +15,7 @@ mod connection;
 mod count;
 mod data_dir;
 mod demo;
+mod evidence;
 mod export;
 mod failure;
 mod forward;
@@ -63,6 +64,7 @@ enum Command {
     Identity(identity::Identity),
     Sources(sources::Sources),
     Search(search::Search),
+    Evidence(evidence::Evidence),
     Count(count::Count),
     Remap(remap::Remap),
     Saved(saved::Saved),
@@ -100,6 +102,7 @@ impl Command {
             Self::Identity(command) => command.run(out),
             Self::Sources(command) => command.run(out),
             Self::Search(command) => command.run(out),
+            Self::Evidence(command) => command.run(out),
             Self::Count(command) => command.run(out),
             Self::Remap(command) => command.run(out),
             Self::Saved(command) => command.run(out),

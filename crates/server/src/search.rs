@@ -173,7 +173,7 @@ impl Index {
     }
 
     /// Writes what waits into the log; what it does not take waits on.
-    fn write_notes(&self, trail: &Trail) {
+    pub fn write_notes(&self, trail: &Trail) {
         let batch = match self.notes.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(waiting) if !waiting.is_empty() => std::mem::take(waiting),
             _ => return,

@@ -8,6 +8,8 @@ mod backups;
 mod binary;
 #[path = "cli/connections.rs"]
 mod connections;
+#[path = "cli/evidence.rs"]
+mod evidence_pages;
 #[path = "cli/exports.rs"]
 mod exports;
 #[path = "cli/forwards.rs"]

@@ -83,3 +83,8 @@ fn the_commands_that_make_a_synthetic_trail_work() {
 fn the_commands_of_the_export_manual_work() {
     assert!(run(&root().join("docs/EXPORT.md")) > 0);
 }
+
+#[test]
+fn the_commands_that_make_evidence_work() {
+    assert!(run(&root().join("docs/EVIDENCE.md")) > 0);
+}

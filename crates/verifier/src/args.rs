@@ -5,13 +5,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-indelible-verify checks receipts, event files and exports of an Indelible log.
+indelible-verify checks receipts, event files, evidence and exports of an Indelible log.
 It needs no network and trusts nobody but the key you give it.
 
 Usage: indelible-verify --key VKEY [--keys FILE] [--raw FILE] [--json] FILE...
 
-  FILE          an event file, a receipt, an export (NDJSON) or the manifest of any
-                export, beside its files; - is standard input, for the first two
+  FILE          an event file, a receipt, evidence (a page, or JSON), an export
+                (NDJSON) or the manifest of any export, beside its files; - is
+                standard input, for all but exports
   --key VKEY    the log's verifier key, NAME+ID+KEY, or a file that has it; get it
                 from somebody you trust, not from where you got FILE
   --keys FILE   event files of the log's key rotations (a JSON array, or one event

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use evidence::event_file::{ActSeen, Cuts, EventFile};
-use evidence::{KeyChain, Leaf, Place, Receipt, VerifiedEvent, VerifiedReceipt, Wrong};
+use evidence::evidence_file::{EVIDENCE_FORMAT, EvidenceFile, Fault as EvidenceFault};
+use evidence::{KeyChain, Leaf, Place, Receipt, VerifiedEvent, VerifiedEvidence, VerifiedReceipt, Wrong, page};
 use tlog::{LeafIndex, VerifiedCheckpoint, VerifierKey};
 
 use crate::args::Args;
@@ -20,8 +21,11 @@ pub struct Verifier {
 /// The answer for one file.
 pub enum Outcome {
     Holds(Box<Statement>),
+    /// Evidence that holds.
+    Evidence(Box<EvidenceStatement>),
     Export(Box<export::Statement>),
-    Wrong(Fault),
+    /// What does not, at least one thing.
+    Wrong(Vec<Fault>),
     Unreadable(String),
 }
 
@@ -43,10 +47,24 @@ pub struct Statement {
     pub raw: Option<&'static str>,
 }
 
+/// What holds for an evidence file.
+pub struct EvidenceStatement {
+    pub evidence: VerifiedEvidence,
+    pub pinned: VerifierKey,
+    /// Whether it stood in a page, whose bytes were found to be the genuine ones.
+    pub in_page: bool,
+}
+
 /// What is known of the payload.
 pub enum Shown {
     Event { source_name: Option<String>, parts: usize, hidden: Vec<usize>, cuts: Cuts, act: Option<(String, bool)> },
     Receipt { with_salt: bool },
+}
+
+impl From<EvidenceFault> for Fault {
+    fn from(fault: EvidenceFault) -> Self {
+        Fault { place: fault.subject.to_string(), reason: fault.why.to_string() }
+    }
 }
 
 impl From<Wrong> for Fault {
@@ -82,15 +100,51 @@ impl Verifier {
         }
         match input::read(path) {
             Err(why) => Outcome::Unreadable(why),
+            Ok(bytes) if is_evidence(&bytes) => match self.check_evidence(&bytes) {
+                Ok(statement) => Outcome::Evidence(Box::new(statement)),
+                Err(faults) => Outcome::Wrong(faults),
+            },
             Ok(bytes) => match self.check_bytes(&bytes) {
                 Ok(statement) => Outcome::Holds(Box::new(statement)),
-                Err(fault) => Outcome::Wrong(fault),
+                Err(fault) => Outcome::Wrong(vec![fault]),
             },
         }
     }
 
+    /// The evidence, and the page around it if there is one: a page that is not the genuine one may show
+    /// whatever it likes.
+    fn check_evidence(&self, bytes: &[u8]) -> Result<EvidenceStatement, Vec<Fault>> {
+        let fault = |place: &str, reason: String| vec![Fault { place: place.to_owned(), reason }];
+        let key_fault = |why: &String| fault(&Place::Keys.to_string(), why.clone());
+        let (pinned, keys) = (self.key.as_ref().map_err(key_fault)?, self.keys.as_ref().map_err(key_fault)?);
+        let file_fault = |why: evidence::evidence_file::EvidenceFileError| fault(&Place::File.to_string(), why.to_string());
+        let in_page = page::is_page(bytes);
+        let (json, known) = if in_page {
+            page::read(bytes).map(|page| (page.evidence.as_bytes(), page.known)).map_err(file_fault)?
+        } else {
+            (bytes.strip_suffix(b"\n").unwrap_or(bytes), true)
+        };
+        let file = EvidenceFile::parse(json).map_err(file_fault)?;
+        let verified = file.verify(pinned, keys).map_err(|faults| faults.into_iter().map(Fault::from).collect::<Vec<_>>());
+        let page_fault = (!known).then(|| Fault {
+            place: "page".into(),
+            reason: "the page around the evidence is none that this program knows: it was altered and may show anything, \
+                     or a newer version made it, whose indelible-verify knows it"
+                .into(),
+        });
+        match (verified, page_fault) {
+            (Ok(evidence), None) if self.raw.is_none() => Ok(EvidenceStatement { evidence, pinned: pinned.clone(), in_page }),
+            (Ok(_), None) => Err(fault(&Place::Raw.to_string(), "evidence has many entries, so --raw does not go with it".into())),
+            (Ok(_), Some(page)) => Err(vec![page]),
+            (Err(mut faults), page) => {
+                faults.extend(page);
+                Err(faults)
+            }
+        }
+    }
+
     fn check_export(&self, path: &Path, kind: export::Kind) -> Outcome {
-        let fault = |why: &String| Outcome::Wrong(Fault { place: Place::Keys.to_string(), reason: why.clone() });
+        let fault = |why: &String| Outcome::Wrong(vec![Fault { place: Place::Keys.to_string(), reason: why.clone() }]);
         let (pinned, keys) = match (&self.key, &self.keys) {
             (Ok(pinned), Ok(keys)) => (pinned, keys),
             (Err(why), _) | (_, Err(why)) => return fault(why),
@@ -100,7 +154,7 @@ impl Verifier {
         }
         match export::check(path, kind, pinned, keys) {
             Ok(statement) => Outcome::Export(Box::new(statement)),
-            Err(export::No::Wrong(fault)) => Outcome::Wrong(fault),
+            Err(export::No::Wrong(fault)) => Outcome::Wrong(vec![fault]),
             Err(export::No::Unreadable(why)) => Outcome::Unreadable(why),
         }
     }
@@ -122,7 +176,8 @@ impl Verifier {
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.starts_with("c2sp.org/tlog-proof@"));
         let text = text.ok_or_else(|| Fault {
             place: Place::File.to_string(),
-            reason: "it is neither an event file (a JSON object), a receipt (a c2sp.org/tlog-proof) nor an export".into(),
+            reason: "it is neither an event file (a JSON object), a receipt (a c2sp.org/tlog-proof), evidence (a page) nor an export"
+                .into(),
         })?;
         let receipt: Receipt = text.parse()?;
         let receipt = receipt.verify_in(&KeyChain::build(pinned, keys)?)?;
@@ -150,6 +205,12 @@ impl Verifier {
         }
         exact.map(|()| None)
     }
+}
+
+/// A page, or JSON that names the format: in canonical JSON no other text can stand like this.
+fn is_evidence(bytes: &[u8]) -> bool {
+    let named = format!("\"format\":\"{EVIDENCE_FORMAT}\"");
+    page::is_page(bytes) || (bytes.starts_with(b"{\"access\":") && bytes.windows(named.len()).any(|window| window == named.as_bytes()))
 }
 
 fn event_statement(event: VerifiedEvent, pinned: &VerifierKey, raw: Option<&'static str>) -> Statement {

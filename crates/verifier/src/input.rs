@@ -5,15 +5,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use evidence::event_file::EVENT_FILE_BYTES_MAX;
+use evidence::evidence_file::EVIDENCE_BYTES_MAX;
 use tlog::VerifierKey;
 use tlog::note::KeyError;
 
-/// The bytes of a file, or of standard input for `-`. One byte more than an event file may have is
-/// enough for it to be refused.
+/// The bytes of a file, or of standard input for `-`. One byte more than the longest of them, an evidence
+/// file, may have is enough for it to be refused.
 pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let limit = EVENT_FILE_BYTES_MAX as u64 + 1;
+    let limit = EVIDENCE_BYTES_MAX as u64 + 1;
     let read = if path.as_os_str() == "-" {
         std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
     } else {

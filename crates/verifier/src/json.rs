@@ -1,9 +1,10 @@
 //! The answer as one line of JSON.
 
+use evidence::VerifiedEvidence;
 use evidence::canonical_json::{INTEGER_MAX, Value, to_bytes};
 use evidence::event_file::Cuts;
 
-use crate::check::{Outcome, Shown, Statement};
+use crate::check::{EvidenceStatement, Fault, Outcome, Shown, Statement};
 use crate::{export, plain, utc};
 
 /// The answer for one file; ends with a line break.
@@ -14,17 +15,51 @@ pub fn line(file: &str, outcome: &Outcome) -> String {
             members.push(("holds", true.into()));
             members.extend(holds(statement));
         }
+        Outcome::Evidence(statement) => {
+            members.push(("holds", true.into()));
+            members.extend(evidence(statement));
+        }
         Outcome::Export(statement) => {
             members.push(("holds", true.into()));
             members.extend(export(statement));
         }
-        Outcome::Wrong(fault) => {
-            members.extend([("holds", false.into()), ("place", fault.place.as_str().into()), ("reason", fault.reason.as_str().into())])
+        Outcome::Wrong(faults) => {
+            members.push(("holds", false.into()));
+            let [place, reason] =
+                faults.first().map_or([Value::Null, Value::Null], |first| [&first.place, &first.reason].map(|text| text.as_str().into()));
+            members.extend([("place", place), ("reason", reason), ("wrong", faults.iter().map(wrong).collect())]);
         }
         Outcome::Unreadable(why) => members.extend([("holds", Value::Null), ("reason", why.as_str().into())]),
     }
     let object = Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     format!("{}\n", plain::json(&String::from_utf8_lossy(&to_bytes(&object))))
+}
+
+fn wrong(fault: &Fault) -> Value {
+    let members = [("place", &fault.place), ("reason", &fault.reason)];
+    Value::Object(members.into_iter().map(|(name, text)| (name.to_owned(), text.as_str().into())).collect())
+}
+
+fn evidence(statement: &EvidenceStatement) -> Vec<(&'static str, Value)> {
+    let EvidenceStatement { evidence: VerifiedEvidence { case, made, checkpoint, rotations, .. }, pinned, in_page } = statement;
+    vec![
+        ("type", if *in_page { "evidence in a page" } else { "evidence" }.into()),
+        ("title", case.title.as_str().into()),
+        ("query", case.query.as_str().into()),
+        ("entries", case.entries.iter().map(|entry| number(entry.index)).collect()),
+        ("complete", case.covered.unreadable.is_empty().into()),
+        ("searched_size", number(case.size)),
+        ("made_by", made.by.as_str().into()),
+        ("made_at", number(made.at_ms)),
+        ("made_at_utc", utc::format(made.at_ms).into()),
+        ("recorded_at_index", number(made.index)),
+        ("origin", checkpoint.checkpoint.origin.as_str().into()),
+        ("size", number(checkpoint.checkpoint.size.0)),
+        ("root", checkpoint.checkpoint.root.to_string().into()),
+        ("key", checkpoint.key.to_string().into()),
+        ("pinned", pinned.to_string().into()),
+        ("rotations", number(*rotations as u64)),
+    ]
 }
 
 fn export(statement: &export::Statement) -> Vec<(&'static str, Value)> {

@@ -1,4 +1,4 @@
-//! `indelible-verify`: checks receipts, event files and exports of an Indelible log with nothing but the log's
+//! `indelible-verify`: checks receipts, event files, evidence and exports of an Indelible log with nothing but the log's
 //! verifier key.
 //!
 //! It reads the files it is given, computes, and prints; it opens no socket, writes no file and runs
@@ -54,7 +54,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<u8, String> {
         code = match (&outcome, code) {
             (Outcome::Wrong(_), _) | (_, DOES_NOT_HOLD) => DOES_NOT_HOLD,
             (Outcome::Unreadable(_), _) => COULD_NOT_RUN,
-            (Outcome::Holds(_) | Outcome::Export(_), code) => code,
+            (Outcome::Holds(_) | Outcome::Evidence(_) | Outcome::Export(_), code) => code,
         };
         let name = file.to_string_lossy();
         let text = if args.json { json::line(&name, &outcome) } else { sentences::of(&name, &outcome) };

@@ -1,19 +1,24 @@
 //! The answer in plain sentences.
 
-use evidence::Kind;
+use evidence::case::Covered;
 use evidence::event_file::Cuts;
 use evidence::export::VerifiedExport;
+use evidence::{Kind, VerifiedEvidence};
 use tlog::{VerifiedCheckpoint, VerifierKey};
 
-use crate::check::{Outcome, Shown, Statement};
+use crate::check::{EvidenceStatement, Outcome, Shown, Statement};
 use crate::{export, plain, utc};
+
+/// Entries of a file that are named one by one.
+const ENTRIES_NAMED: usize = 20;
 
 /// The answer for one file: a headline and indented sentences.
 pub fn of(file: &str, outcome: &Outcome) -> String {
     let (headline, sentences) = match outcome {
         Outcome::Holds(statement) => ("holds", holds(statement)),
+        Outcome::Evidence(statement) => ("holds", evidence(statement)),
         Outcome::Export(statement) => ("holds", export(statement)),
-        Outcome::Wrong(fault) => ("DOES NOT HOLD", vec![format!("{}: {}.", fault.place, fault.reason)]),
+        Outcome::Wrong(faults) => ("DOES NOT HOLD", faults.iter().map(|fault| format!("{}: {}.", fault.place, fault.reason)).collect()),
         Outcome::Unreadable(why) => ("could not be checked", vec![format!("{why}.")]),
     };
     let mut text = format!("{}: {headline}\n", plain::line(file));
@@ -77,6 +82,53 @@ fn holds(statement: &Statement) -> Vec<String> {
         });
     }
     sentences.extend(signed(checkpoint, pinned, *rotations, "It is"));
+    sentences
+}
+
+fn evidence(statement: &EvidenceStatement) -> Vec<String> {
+    let EvidenceStatement { evidence, pinned, in_page } = statement;
+    let VerifiedEvidence { case, made, checkpoint, events, access, rotations } = evidence;
+    let count = |number: usize, one: &str, many: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {many}") };
+    let indexes: Vec<String> = events.iter().take(ENTRIES_NAMED).map(|event| event.index.to_string()).collect();
+    let more = if events.len() > ENTRIES_NAMED { ", …" } else { "" };
+    let redacted = events.iter().filter(|event| !event.hidden.is_empty()).count();
+    let by = if made.by == "local" { "somebody at the log's own machine".to_owned() } else { format!("key {}", made.by) };
+    let mut sentences = vec![
+        format!(
+            "\"{}\": {} of the log {}: {}{more}.",
+            case.title,
+            count(events.len(), "entry", "entries"),
+            checkpoint.checkpoint.origin,
+            indexes.join(", ")
+        ),
+        format!(
+            "They are what the log recorded at {} (UTC), as entry {}, as the answer to the search line \"{}\" by {by}.",
+            utc::format(made.at_ms),
+            made.index,
+            case.query
+        ),
+    ];
+    let Covered { from, to, unreadable } = &case.covered;
+    sentences.push(format!(
+        "The answer covers entries {from} to {} of a log of {}{}.",
+        to.saturating_sub(1),
+        case.size,
+        if unreadable.is_empty() { ", and is complete" } else { "" }
+    ));
+    sentences.extend(
+        unreadable.iter().map(|gap| format!("NOT COMPLETE: entries {} to {} could not be read: {}.", gap.first, gap.last, gap.why)),
+    );
+    sentences.push(match redacted {
+        0 => "Nothing of them is hidden, and every part is what the log committed to.".into(),
+        some => format!("Parts of {some} of them are hidden. What is shown is what the log committed to; hidden parts may repeat a name that is shown, with another value."),
+    });
+    sentences.push(format!("{} of earlier searches for them, which are listed, hold too.", count(access.len(), "record", "records")));
+    sentences.extend(signed(checkpoint, pinned, *rotations, "All is"));
+    sentences
+        .push("Signatures of others beside the log's own, if there are any, were not checked: no witness is known to this version.".into());
+    if *in_page {
+        sentences.push("The page around the evidence is the genuine one: what it shows is what was checked here.".into());
+    }
     sentences
 }
 

@@ -118,7 +118,7 @@ pub fn page(
 
 /// Event files of all rotations, so that whoever pinned any of the keys can verify.
 fn rotations(trail: &Trail) -> Result<Vec<EventFile>, ReadError> {
-    crate::store::proofs::rotation_files(trail)
+    crate::store::proofs::rotation_files(trail, &trail.view())
 }
 
 fn hashes(nodes: &TreeNodes<'_>, from: u64, to: u64) -> Result<Vec<String>, ReadError> {

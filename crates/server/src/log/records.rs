@@ -121,3 +121,10 @@ pub fn index_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
 pub fn leftovers_removed(count: u64) -> Vec<u8> {
     record("log.leftovers_removed", vec![("count", number(count))])
 }
+
+/// Somebody made evidence: as of a search, and SHA-256 of the case in hexadecimal.
+#[must_use]
+pub fn evidence(by: &str, query: &str, hits: u64, size: u64, case: &str) -> Vec<u8> {
+    let members = vec![("by", text(by)), ("query", text(query)), ("hits", number(hits)), ("size", number(size)), ("case", text(case))];
+    record("evidence", members)
+}

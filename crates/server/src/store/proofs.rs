@@ -58,22 +58,25 @@ fn sender_data(entry: &StoredEntry) -> Option<SenderData> {
 pub fn event_file(trail: &Trail, index: u64) -> Result<EventFile, ReadError> {
     let entry = trail.reader().entry(index)?;
     let view = trail.view();
-    let nodes = trail.reader().nodes();
-    Ok(EventFile {
-        leaf: entry.leaf,
-        parts: shown_parts(&entry),
-        proof: proof(&nodes, index, view.size, &view.note)?,
-        keys: rotation_files(trail)?,
-    })
+    Ok(EventFile { keys: rotation_files(trail, &view)?, ..entry_file(trail, &entry, &view)? })
+}
+
+/// The event file of `entry` against the tree of `view`, without rotations.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn entry_file(trail: &Trail, entry: &StoredEntry, view: &View) -> Result<EventFile, ReadError> {
+    let proof = proof(&trail.reader().nodes(), entry.index, view.size, &view.note)?;
+    Ok(EventFile { leaf: entry.leaf, parts: shown_parts(entry), proof, keys: Vec::new() })
 }
 
 /// The event files of all rotations of the signing key, in order.
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn rotation_files(trail: &Trail) -> Result<Vec<EventFile>, ReadError> {
+pub fn rotation_files(trail: &Trail, view: &View) -> Result<Vec<EventFile>, ReadError> {
     let nodes = trail.reader().nodes();
-    trail.view().state.rotations.iter().map(|rotation| rotation_file(trail, &nodes, rotation.index)).collect()
+    view.state.rotations.iter().map(|rotation| rotation_file(trail, &nodes, rotation.index)).collect()
 }
 
 /// A rotation act's own file rests on the old key's last checkpoint, which ends with the act.

@@ -16,6 +16,7 @@ mod completeness;
 mod connections;
 mod directory;
 mod elastic;
+mod evidence;
 mod export;
 mod forwards;
 mod hec;
