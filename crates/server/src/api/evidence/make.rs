@@ -124,8 +124,9 @@ fn gather(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceAsk
 /// A redaction that hides nothing is a mistake that would show what was to be hidden.
 fn hide(entries: &mut [Redacted<'_>], redactions: &[Redaction]) -> Result<(), EvidenceError> {
     for redaction in redactions {
-        let hit = entries.iter_mut().fold(false, |hit, entry| entry.hide(redaction) || hit);
-        if !hit {
+        // All of them, not up to the first.
+        let hits = entries.iter_mut().map(|entry| entry.hide(redaction)).filter(|hit| *hit).count();
+        if hits == 0 {
             return Err(EvidenceError::HidesNothing(redaction.to_string()));
         }
     }

@@ -103,7 +103,7 @@ impl<'a> Redacted<'a> {
         let places: Vec<Range<usize>> = entry.lengths.iter().map(place).collect();
         let texts = match entry.leaf.kind {
             Kind::Act => places.clone(),
-            Kind::Event | Kind::Record => vec![0..entry.raw.len()],
+            Kind::Event | Kind::Record => std::iter::once(0..entry.raw.len()).collect(),
         };
         let read = |range: Range<usize>| {
             let mut tape = Tape::default();
