@@ -15,6 +15,7 @@
 
 mod check;
 mod read;
+mod unread;
 
 use thiserror::Error;
 use tlog::VerifierKey;
@@ -22,7 +23,7 @@ use tlog::VerifierKey;
 use crate::canonical_json::{Value, to_bytes};
 use crate::event_file::EventFile;
 
-pub use check::{Fault, Made, Subject, VerifiedEvidence};
+pub use check::{EvidenceWrong, Fault, Made, Subject, VerifiedEvidence};
 
 /// Value of the member `format`.
 pub const EVIDENCE_FORMAT: &str = "indelible-evidence/v1";
@@ -58,6 +59,9 @@ pub enum EvidenceFileError {
     /// Not JSON, or not of the shape; says what is wrong and where.
     #[error("not an evidence file: {0}")]
     Json(#[from] serde_json::Error),
+    /// The file is one, but these things in it cannot be read. Nothing else was looked at.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Unread(Vec<Fault>),
     /// Another spelling of its content.
     #[error("the evidence is not written as an evidence file is (canonical JSON): it was altered")]
     NotCanonical,
@@ -75,7 +79,11 @@ impl EvidenceFile {
         if bytes.len() > EVIDENCE_BYTES_MAX {
             return Err(EvidenceFileError::TooLong(bytes.len()));
         }
-        let file: Self = serde_json::from_slice(bytes)?;
+        let file: Self = match serde_json::from_slice(bytes) {
+            Ok(file) => file,
+            // Reading stopped at the first thing that is wrong, and knows its place but not its name.
+            Err(why) => return Err(unread::name(bytes).map_or(EvidenceFileError::Json(why), EvidenceFileError::Unread)),
+        };
         if file.to_json() == bytes { Ok(file) } else { Err(EvidenceFileError::NotCanonical) }
     }
 
@@ -93,14 +101,19 @@ impl EvidenceFile {
             ("record", self.record.to_value()),
             ("vkey", self.vkey.to_string().into()),
         ];
-        let json = to_bytes(&Value::Object(members.map(|(name, value)| (name.to_owned(), value)).into()));
-        let mut safe = Vec::with_capacity(json.len());
-        for (nth, piece) in json.split(|byte| *byte == b'<').enumerate() {
-            if nth > 0 {
-                safe.extend_from_slice(b"\\u003c");
-            }
-            safe.extend_from_slice(piece);
-        }
-        safe
+        to_safe_bytes(&Value::Object(members.map(|(name, value)| (name.to_owned(), value)).into()))
     }
+}
+
+/// Canonical JSON with `\u003c` for `<`.
+fn to_safe_bytes(value: &Value) -> Vec<u8> {
+    let json = to_bytes(value);
+    let mut safe = Vec::with_capacity(json.len());
+    for (nth, piece) in json.split(|byte| *byte == b'<').enumerate() {
+        if nth > 0 {
+            safe.extend_from_slice(b"\\u003c");
+        }
+        safe.extend_from_slice(piece);
+    }
+    safe
 }

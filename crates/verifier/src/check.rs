@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evidence::event_file::{ActSeen, Cuts, EventFile};
-use evidence::evidence_file::{EVIDENCE_FORMAT, EvidenceFile, Fault as EvidenceFault};
+use evidence::evidence_file::{EVIDENCE_FORMAT, EvidenceFile, EvidenceFileError, Fault as EvidenceFault};
 use evidence::{KeyChain, Leaf, Place, Receipt, VerifiedEvent, VerifiedEvidence, VerifiedReceipt, Wrong, page};
 use tlog::{LeafIndex, VerifiedCheckpoint, VerifierKey};
 
@@ -117,7 +117,10 @@ impl Verifier {
         let fault = |place: &str, reason: String| vec![Fault { place: place.to_owned(), reason }];
         let key_fault = |why: &String| fault(&Place::Keys.to_string(), why.clone());
         let (pinned, keys) = (self.key.as_ref().map_err(key_fault)?, self.keys.as_ref().map_err(key_fault)?);
-        let file_fault = |why: evidence::evidence_file::EvidenceFileError| fault(&Place::File.to_string(), why.to_string());
+        let file_fault = |why: EvidenceFileError| match why {
+            EvidenceFileError::Unread(faults) => faults.into_iter().map(Fault::from).collect(),
+            why => fault(&Place::File.to_string(), why.to_string()),
+        };
         let in_page = page::is_page(bytes);
         let (json, known) = if in_page {
             page::read(bytes).map(|page| (page.evidence.as_bytes(), page.known)).map_err(file_fault)?

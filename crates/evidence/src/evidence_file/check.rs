@@ -4,12 +4,13 @@
 use std::fmt;
 
 use thiserror::Error;
+use tlog::note::KeyError;
 use tlog::{VerifiedCheckpoint, VerifierKey};
 
 use super::EvidenceFile;
 use crate::canonical_json::{self, Value};
 use crate::case::{Case, CaseError, case_hash};
-use crate::event_file::{EventFile, VerifiedEvent};
+use crate::event_file::{EventFile, EventFileError, VerifiedEvent};
 use crate::leaf::Kind;
 use crate::rotation::KeyChain;
 use crate::verdict::Wrong;
@@ -51,6 +52,12 @@ pub struct Fault {
     pub why: EvidenceWrong,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.why)
+    }
+}
+
 /// A thing in an evidence file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -87,6 +94,12 @@ pub enum EvidenceWrong {
     /// The case is none.
     #[error(transparent)]
     Case(#[from] CaseError),
+    /// It cannot be read.
+    #[error(transparent)]
+    Unread(#[from] EventFileError),
+    /// The key that the file names is none.
+    #[error("vkey: {0}")]
+    Vkey(KeyError),
     /// A proof leads elsewhere than the others.
     #[error("its proof ends in another checkpoint than the one of the file")]
     OtherCheckpoint,

@@ -69,8 +69,9 @@ function showKey(result, given) {
 
 function showCase({ case: about, made, file }) {
   if (!about) return fill("asked", make("p", null, "The case cannot be read."));
-  document.title = inert(about.title);
-  byId("title").textContent = inert(about.title);
+  // In quotes: its maker chose it, and may have chosen what looks like a verdict.
+  document.title = `\u201c${inert(about.title)}\u201d`;
+  byId("title").textContent = document.title;
   const { covered } = about;
   const gaps = covered.unreadable.map((gap) => make("li", null, `entries ${gap.first} to ${gap.last} could not be read: ${gap.why}`));
   const whole = covered.from === 0 && covered.to === about.size;

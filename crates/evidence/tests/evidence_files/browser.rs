@@ -155,6 +155,45 @@ fn a_browser_turns_red_at_every_change_and_names_what_this_library_names() {
     }
 }
 
+/// The page without its policy, so that a test can change its script or add one.
+fn unguarded(file: &EvidenceFile) -> String {
+    let html = String::from_utf8(page::write(&file.to_json())).unwrap();
+    let (before, rest) = html.split_once("<meta http-equiv=").unwrap();
+    format!("{before}{}", rest.split_once(">\n").unwrap().1)
+}
+
+#[test]
+fn a_browser_without_web_crypto_comes_to_the_same() {
+    if !installed() {
+        return;
+    }
+    let without = |file: &EvidenceFile| unguarded(file).replacen("globalThis.crypto?.subtle", "undefined", 1);
+    let seen = Seen::of("arithmetic", without(&evidence()).as_bytes());
+    assert_eq!(seen.verdict(), "holds");
+    assert!(seen.shown().contains("Computed with arithmetic in this page"));
+    for (name, file) in altered().into_iter().filter(|(name, _)| ["entry-9", "size"].contains(name)) {
+        assert_eq!(Seen::of(&format!("arithmetic-{name}"), without(&file).as_bytes()).verdict(), "wrong", "{name}");
+    }
+}
+
+#[test]
+fn the_key_that_the_reader_has_from_elsewhere_decides() {
+    if !installed() {
+        return;
+    }
+    let with = |key: &str| {
+        let typed = format!("const box = document.getElementById('vkey'); box.value = '{key}'; box.dispatchEvent(new Event('input'));");
+        unguarded(&evidence()).replacen("</body>", &format!("<script>addEventListener('load', () => {{ {typed} }});</script></body>"), 1)
+    };
+    // Rotations lead from the first key to the one that signed.
+    let pinned = Seen::of("pinned", with(&vkey(1).to_string()).as_bytes());
+    assert_eq!(pinned.verdict(), "holds");
+    assert!(pinned.shown().contains("Everything in this file holds") && pinned.shown().contains("agree with the key you gave"));
+    let stranger = Seen::of("stranger", with(&vkey(9).to_string()).as_bytes());
+    assert_eq!((stranger.verdict(), stranger.subjects()), ("wrong", BTreeSet::from(["checkpoint".to_owned()])));
+    assert_eq!(Seen::of("no-key", with("not a key").as_bytes()).verdict(), "wrong");
+}
+
 #[test]
 fn a_changed_byte_of_the_page_itself_is_no_longer_run() {
     if !installed() {

@@ -4,6 +4,7 @@
 //! from which line, and which entries were in it.
 
 mod access;
+mod hidden;
 mod make;
 mod redact;
 
@@ -51,6 +52,9 @@ pub enum EvidenceError {
     /// Nothing has what is to be hidden.
     #[error("no entry that matches has {0:?}, so nothing would be hidden: check the spelling, capitals count")]
     HidesNothing(String),
+    /// What is hidden is too much to look for elsewhere.
+    #[error("more is hidden than can be looked for in what is shown: narrow the line, and make several files of it")]
+    HidesTooMuch,
     /// What is hidden still stands elsewhere.
     #[error("a value that is to be hidden also stands in {0}: hide that too, or say that repeats may stay (--repeats, repeats=1)")]
     Repeats(String),
@@ -73,7 +77,7 @@ impl From<EvidenceError> for ApiError {
         let message = why.to_string();
         match why {
             EvidenceError::Nothing => Self::not_found("no_match", message),
-            EvidenceError::TooMany | EvidenceError::TooLarge => Self::bad_request("too_much", message),
+            EvidenceError::TooMany | EvidenceError::TooLarge | EvidenceError::HidesTooMuch => Self::bad_request("too_much", message),
             EvidenceError::TooSlow => Self::bad_request("too_slow", message),
             EvidenceError::HidesNothing(_) => Self::bad_request("hides_nothing", message),
             EvidenceError::Repeats(_) => Self::new(StatusCode::CONFLICT, "repeats", message),

@@ -97,5 +97,13 @@ fn a_hidden_value_that_stands_in_what_is_shown_is_refused() {
     assert!(!path.exists());
     running.run(args.into_iter().chain(["--repeats"])).ok();
     assert_eq!(read(&path).1.events.len(), 1);
+    // Hidden where she acts, shown where somebody acts on her.
+    run_with_input(&mut running.command(["import", "--source", "app", "-"]), format!("{{\"target\":\"{SECRET}\"}}\n").as_bytes()).ok();
+    let path = place.beside("target.html");
+    let args = ["evidence", "--query", "source:app", "--redact", "userIdentity", "-o", path.to_str().unwrap()];
+    running.run(args).refused("also stands in part #2 of entry ");
+    assert!(!path.exists());
+    running.run(args.into_iter().chain(["--redact", "target"])).ok();
+    assert!(!std::fs::read_to_string(&path).unwrap().contains(SECRET));
     running.stop();
 }

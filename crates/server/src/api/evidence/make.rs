@@ -10,6 +10,7 @@ use evidence::evidence_file::EvidenceFile;
 
 use crate::api::evidence::EvidenceError;
 use crate::api::evidence::access::{Asked, access};
+use crate::api::evidence::hidden::Hidden;
 use crate::api::evidence::redact::{Redacted, Redaction};
 use crate::api::instant::format_rfc3339;
 use crate::log::records;
@@ -66,7 +67,7 @@ pub fn make(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceA
     let first = entries.first().ok_or(EvidenceError::Nothing)?.index;
     let mut redacted: Vec<Redacted<'_>> = entries.iter().map(Redacted::new).collect();
     hide(&mut redacted, &ask.redactions)?;
-    let hidden = hidden_texts(&redacted);
+    let hidden = Hidden::of(redacted.iter().flat_map(Redacted::hidden_texts))?;
     if !ask.repeats {
         refuse_repeats(&entries, &redacted, &hidden, &[("search line", &query), ("title", &title)])?;
     }
@@ -133,21 +134,16 @@ fn hide(entries: &mut [Redacted<'_>], redactions: &[Redaction]) -> Result<(), Ev
     Ok(())
 }
 
-fn hidden_texts(redacted: &[Redacted<'_>]) -> BTreeSet<String> {
-    redacted.iter().flat_map(Redacted::hidden_texts).map(str::to_lowercase).collect()
-}
-
 fn refuse_repeats(
     entries: &[StoredEntry],
     redacted: &[Redacted<'_>],
-    hidden: &BTreeSet<String>,
+    hidden: &Hidden,
     said: &[(&str, &str)],
 ) -> Result<(), EvidenceError> {
     let in_entries = redacted.iter().zip(entries).flat_map(|(shown, entry)| {
-        let place = |(part, _): (usize, &str)| format!("part #{part} of entry {}", entry.index);
-        shown.repeats().into_iter().map(place)
+        shown.repeats(hidden).into_iter().map(|part| format!("part #{part} of entry {}", entry.index))
     });
-    let in_text = said.iter().filter(|(_, text)| tells(text, hidden)).map(|(name, _)| format!("the {name}"));
+    let in_text = said.iter().filter(|(_, text)| hidden.is_told_by(text)).map(|(name, _)| format!("the {name}"));
     let places: Vec<String> = in_text.chain(in_entries).collect();
     if places.is_empty() {
         return Ok(());
@@ -155,12 +151,6 @@ fn refuse_repeats(
     let more = places.len().saturating_sub(REPEATS_NAMED);
     let more = if more > 0 { format!(" and {more} more places") } else { String::new() };
     Err(EvidenceError::Repeats(format!("{}{more}", places.into_iter().take(REPEATS_NAMED).collect::<Vec<_>>().join(", "))))
-}
-
-/// Whether a text holds one of the hidden ones.
-fn tells(text: &str, hidden: &BTreeSet<String>) -> bool {
-    let text = text.to_lowercase();
-    hidden.iter().any(|hidden| text.contains(hidden))
 }
 
 /// What is made of an entry, from nothing but what is shown of it.
@@ -194,7 +184,7 @@ fn prove(
     case: String,
     committed: &Committed,
     entries: &[(Redacted<'_>, &StoredEntry)],
-    (asked, hidden): (&[Asked], &BTreeSet<String>),
+    (asked, hidden): (&[Asked], &Hidden),
 ) -> Result<EvidenceFile, EvidenceError> {
     let view = &committed.view;
     let made = match committed.outcomes.first() {
@@ -211,7 +201,7 @@ fn prove(
     // A search line that tells what is hidden is hidden in the record of that search too.
     let searched = |asked: &Asked| {
         let mut file = file(&asked.record)?;
-        if tells(&asked.line, hidden) {
+        if hidden.is_told_by(&asked.line) {
             hide_parts(&mut file, |_, bytes| memchr::memmem::find(bytes, b"\"query\":").is_some());
         }
         Ok(file)
@@ -232,18 +222,5 @@ fn hide_parts(file: &mut EventFile, hidden: impl Fn(usize, &[u8]) -> bool) {
         if part.bytes().is_some_and(|bytes| hidden(number, bytes)) {
             *part = Part::hide(part);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_tells_what_is_hidden_whatever_its_case() {
-        let hidden = BTreeSet::from(["ana@corp.example".to_owned()]);
-        assert!(tells("actor:Ana@Corp.example since:7d", &hidden));
-        assert!(!tells("actor:bob since:7d", &hidden));
-        assert!(!tells("actor:ana@corp.example", &BTreeSet::new()));
     }
 }

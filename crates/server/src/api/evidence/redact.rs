@@ -10,6 +10,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use evidence::leaf::Kind;
 
+use crate::api::evidence::hidden::Hidden;
 use crate::intake::tape::{Node, NodeKind, Tape, unescape};
 use crate::store::read::StoredEntry;
 
@@ -222,24 +223,26 @@ impl<'a> Redacted<'a> {
         }
     }
 
-    /// The hidden texts that are long enough to be told from others, as they are written.
-    pub fn hidden_texts(&self) -> Vec<&'a str> {
+    /// The hidden texts that are long enough to be told from others: as they are written, and as they read.
+    pub fn hidden_texts(&self) -> Vec<Cow<'a, str>> {
         let hidden = self.nodes().filter(|(offset, node)| self.is_hidden_at(offset + node.value.0 as usize));
         let texts = hidden.filter(|(_, node)| matches!(node.kind, NodeKind::Text { .. } | NodeKind::Number));
-        let mut texts: Vec<&str> = texts.map(|(offset, node)| self.slice(offset, node.value).trim_matches('"')).collect();
-        texts.retain(|text| text.len() >= TELLING_BYTES_MIN);
+        let mut texts: Vec<Cow<'a, str>> = texts
+            .map(|(offset, node)| self.slice(offset, node.value).trim_matches('"'))
+            .flat_map(|written| [Some(Cow::Borrowed(written)), unescape(written)])
+            .flatten()
+            .filter(|text| text.len() >= TELLING_BYTES_MIN)
+            .collect();
         texts.sort_unstable();
         texts.dedup();
         texts
     }
 
-    /// The shown parts that hold one of the hidden texts, each with the text.
-    pub fn repeats(&self) -> Vec<(usize, &'a str)> {
-        let texts = self.hidden_texts();
+    /// The shown parts that hold something hidden, here or in another entry.
+    pub fn repeats(&self, hidden: &Hidden) -> Vec<usize> {
         let parts = self.entry.parts();
         let shown = parts.into_iter().enumerate().filter(|(number, _)| !self.is_hidden(*number));
-        let holds = |part: &[u8], text: &&str| memchr::memmem::find(part, text.as_bytes()).is_some();
-        shown.filter_map(|(number, part)| Some((number, *texts.iter().find(|text| holds(part, text))?))).collect()
+        shown.filter(|(_, part)| hidden.is_in(part)).map(|(number, _)| number).collect()
     }
 }
 
@@ -316,10 +319,21 @@ mod tests {
         let entry = entry(RAW);
         let mut redacted = Redacted::new(&entry);
         redacted.hide(&"ip".parse().unwrap());
-        assert_eq!(redacted.repeats(), [(2, "192.0.2.7")]);
+        assert_eq!(redacted.repeats(&Hidden::of(redacted.hidden_texts()).unwrap()), [2]);
         redacted.hide(&"who".parse().unwrap());
-        assert_eq!(redacted.repeats(), []);
+        let hidden = Hidden::of(redacted.hidden_texts()).unwrap();
+        assert_eq!(redacted.repeats(&hidden), [0; 0]);
+        assert_eq!(Redacted::new(&entry).repeats(&hidden), [2, 5], "also in an entry that hides nothing");
         assert_eq!(redacted.hidden_texts(), ["192.0.2.7"], "ana is too short to tell");
+    }
+
+    #[test]
+    fn a_hidden_value_is_found_however_it_is_escaped_there() {
+        let entry = entry(r#"{"path":"corp\/\u00e9t\u00e9"}"#);
+        let mut redacted = Redacted::new(&entry);
+        redacted.hide(&"path".parse().unwrap());
+        let hidden = Hidden::of(redacted.hidden_texts()).unwrap();
+        assert!(hidden.is_in("as corp/été".as_bytes()) && hidden.is_told_by("path:corp/ÉTÉ") && hidden.is_in(br"corp\/\u00e9t\u00e9"));
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -349,7 +363,7 @@ mod tests {
                 parts.iter().enumerate().any(|(part, bytes)| !redacted.is_hidden(part) && memchr::memmem::find(bytes, text.as_bytes()).is_some())
             };
             for text in redacted.hidden_texts() {
-                prop_assert!(shown(text) || memchr::memmem::find(&masked.raw, text.as_bytes()).is_none(), "{text}");
+                prop_assert!(shown(&text) || memchr::memmem::find(&masked.raw, text.as_bytes()).is_none(), "{text}");
             }
         }
 
@@ -360,7 +374,7 @@ mod tests {
             if let Ok(what) = what.parse() {
                 redacted.hide(&what);
             }
-            let _ = (redacted.masked(), redacted.repeats());
+            let _ = (redacted.masked(), redacted.repeats(&Hidden::of(redacted.hidden_texts()).unwrap()));
         }
     }
 }
