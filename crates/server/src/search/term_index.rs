@@ -5,9 +5,10 @@
 //! DATA/derived/main/index/<payload file>/   files of one tantivy segment, one document an entry, in order
 //!                         about.json        of what payload file and maps, and CRC-32C of each file
 //! ```
-//! INVARIANT: the terms of a field are exactly the values that [`Document::values`] gives for it with an
-//! empty identity directory, folded. What an address is spelled like otherwise, and texts too long to be
-//! terms, are there beside it, and then an answer says that it is not exact.
+//! INVARIANT: the terms of a field are exactly the values that
+//! [`Document::values`](crate::search::document::Document::values) gives for it with an empty identity directory,
+//! folded. What an address is spelled like otherwise, and texts too long to be terms, are there beside it, and
+//! then an answer says that it is not exact.
 
 mod read;
 mod write;

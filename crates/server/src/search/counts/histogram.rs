@@ -35,12 +35,8 @@ impl Histogram {
 
     /// Adds what was counted elsewhere.
     pub fn merge(&mut self, mut other: Self) {
-        while self.interval_ms < other.interval_ms {
-            self.lengthen();
-        }
-        while other.interval_ms < self.interval_ms {
-            other.lengthen();
-        }
+        while self.interval_ms < other.interval_ms && self.lengthen() {}
+        while other.interval_ms < self.interval_ms && other.lengthen() {}
         for (interval, count) in other.counts {
             *self.counts.entry(interval).or_default() += count;
         }
@@ -49,17 +45,18 @@ impl Histogram {
         }
     }
 
-    /// Takes the next longer intervals.
-    fn lengthen(&mut self) {
+    /// Takes the next longer intervals; false when there are none: then all times are in four at most.
+    fn lengthen(&mut self) -> bool {
         let next = INTERVALS_MS.into_iter().find(|interval| *interval > self.interval_ms);
         // Longer than all of them: twice as long each time.
-        let next = next.unwrap_or_else(|| self.interval_ms.saturating_mul(2));
+        let Some(next) = next.or_else(|| self.interval_ms.checked_mul(2)) else { return false };
         let factor = next / self.interval_ms;
         let mut counts = HashMap::new();
         for (interval, count) in self.counts.drain() {
             *counts.entry(interval.div_euclid(factor)).or_default() += count;
         }
         (self.interval_ms, self.counts) = (next, counts);
+        true
     }
 
     /// In intervals of at least this length, if it is one of those there are or a multiple of theirs.
@@ -83,9 +80,7 @@ impl Histogram {
             (Some(first), Some(last)) => last.abs_diff(*first).saturating_add(1),
             _ => 0,
         };
-        while span(&self.counts) > most.max(2) {
-            self.lengthen();
-        }
+        while span(&self.counts) > most.max(2) && self.lengthen() {}
         self
     }
 
@@ -128,9 +123,16 @@ mod tests {
             prop_assert!(other.interval_ms() == 3_600_000);
             one.merge(other);
             let all = one.with_at_most(most);
-            prop_assert!(all.buckets().len() as u64 <= most.max(2));
+            prop_assert!(all.buckets().len() as u64 <= most.max(4));
             prop_assert_eq!(all.buckets().iter().map(|(_, count)| count).sum::<u64>(), times.len() as u64 + 2 * near.len() as u64);
         }
+    }
+
+    #[test]
+    fn the_longest_intervals_hold_the_first_and_the_last_of_all_times() {
+        let mut histogram = Histogram::default();
+        [i64::MIN, 0, i64::MAX].into_iter().for_each(|ms| histogram.add(ms, 1));
+        assert_eq!(histogram.with_at_most(2).buckets().len(), 3);
     }
 
     #[test]
