@@ -233,7 +233,10 @@ fn all_that_cannot_be_read_is_named() {
     let named = [Subject::Event(1), Subject::Event(2), Subject::Event(9), access, record, Subject::Checkpoint, Subject::Checkpoint];
     assert_eq!(subjects(json.as_bytes()), named);
     let vkey = String::from_utf8(evidence().to_json()).unwrap().replace("\"vkey\":\"", "\"vkey\":\"x");
-    assert_eq!(EvidenceFile::parse(vkey.as_bytes()).unwrap_err().to_string().split(": ").take(2).collect::<Vec<_>>(), ["checkpoint", "vkey"]);
+    assert_eq!(
+        EvidenceFile::parse(vkey.as_bytes()).unwrap_err().to_string().split(": ").take(2).collect::<Vec<_>>(),
+        ["checkpoint", "vkey"]
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-indelible-verify checks receipts, event files, evidence and exports of an Indelible log.
+indelible-verify checks receipts, event files, evidence and exports of a log.
 It needs no network and trusts nobody but the key you give it.
 
 Usage: indelible-verify --key VKEY [--keys FILE] [--raw FILE] [--json] FILE...

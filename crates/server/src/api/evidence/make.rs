@@ -134,15 +134,11 @@ fn hide(entries: &mut [Redacted<'_>], redactions: &[Redaction]) -> Result<(), Ev
     Ok(())
 }
 
-fn refuse_repeats(
-    entries: &[StoredEntry],
-    redacted: &[Redacted<'_>],
-    hidden: &Hidden,
-    said: &[(&str, &str)],
-) -> Result<(), EvidenceError> {
-    let in_entries = redacted.iter().zip(entries).flat_map(|(shown, entry)| {
-        shown.repeats(hidden).into_iter().map(|part| format!("part #{part} of entry {}", entry.index))
-    });
+fn refuse_repeats(entries: &[StoredEntry], redacted: &[Redacted<'_>], hidden: &Hidden, said: &[(&str, &str)]) -> Result<(), EvidenceError> {
+    let in_entries = redacted
+        .iter()
+        .zip(entries)
+        .flat_map(|(shown, entry)| shown.repeats(hidden).into_iter().map(|part| format!("part #{part} of entry {}", entry.index)));
     let in_text = said.iter().filter(|(_, text)| hidden.is_told_by(text)).map(|(name, _)| format!("the {name}"));
     let places: Vec<String> = in_text.chain(in_entries).collect();
     if places.is_empty() {
