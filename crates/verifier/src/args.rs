@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-indelible-verify checks receipts, event files, evidence and exports of a log.
-It needs no network and trusts nobody but the key you give it.
+indelible-verify checks receipts, event files, evidence and exports of an
+Indelible log. It needs no network and trusts nobody but the key you give it.
 
 Usage: indelible-verify --key VKEY [--keys FILE] [--raw FILE] [--json] FILE...
 
