@@ -1,6 +1,8 @@
 //! Reads entries, leaves, tree nodes and proofs, wherever they lie: in chunks, in payload files,
 //! in sealed segments.
 
+mod decoded;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,16 +24,12 @@ use crate::store::media::Media;
 use crate::store::media_reader::MediaReader;
 use crate::store::nodes::{TailView, TreeNodes, sealed_bundle};
 use crate::store::payload_file::{OwnedRow, PayloadFile};
+use crate::store::read::decoded::Decoded;
 use crate::store::wal::{FrameAt, WalReader};
 
 /// Payload files kept open, each with a descriptor and some 100 KB of what it says of itself: the files of 30 million
 /// entries.
 const OPEN_FILES_MAX: usize = 512;
-/// Bytes of records in decoded chunks that are kept: readers of the newest events ask for the same again.
-const DECODED_BYTES_MAX: usize = 32 << 20;
-/// Decoded chunks kept: many are small.
-const DECODED_CHUNKS_MAX: usize = 4096;
-
 /// Why something cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -110,7 +108,7 @@ pub struct Reader {
     wal: WalReader,
     log: Log,
     open: Mutex<VecDeque<(String, Arc<PayloadFile<MediaReader>>)>>,
-    chunks: Mutex<VecDeque<(u64, Arc<Vec<StoredEntry>>)>>,
+    chunks: Mutex<Decoded>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -197,11 +195,9 @@ impl Reader {
     }
 
     fn chunk(&self, place: ChunkRef) -> Result<Arc<Vec<StoredEntry>>, ReadError> {
-        let mut cached = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, entries)) = cached.iter().find(|(first, _)| *first == place.first) {
-            return Ok(Arc::clone(entries));
+        if let Some(entries) = self.chunks.lock().unwrap_or_else(PoisonError::into_inner).get(place.first) {
+            return Ok(entries);
         }
-        drop(cached);
         let at = FrameAt { file: place.at.file, block: place.at.block, bytes: place.at.bytes };
         let bytes = self.wal.read(at).map_err(|why| damaged(layout::WAL, why))?;
         let chunk = Chunk::decode(&bytes).map_err(|why| damaged(layout::WAL, why))?;
@@ -209,15 +205,7 @@ impl Reader {
             return Err(damaged(layout::WAL, "another chunk stands in its place"));
         }
         let entries = Arc::new(stored_entries(&chunk)?);
-        cached = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        cached.push_front((place.first, Arc::clone(&entries)));
-        let mut bytes = 0;
-        let fitting = cached.iter().take(DECODED_CHUNKS_MAX).take_while(|(_, entries)| {
-            bytes += entries.iter().map(|entry| entry.raw.len()).sum::<usize>();
-            bytes <= DECODED_BYTES_MAX
-        });
-        let kept = fitting.count().max(1);
-        cached.truncate(kept);
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).keep(place.first, Arc::clone(&entries));
         Ok(entries)
     }
 

@@ -54,15 +54,7 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
     /// # Errors
     /// [`PayloadReadError::Damaged`].
     pub fn row(&self, index: u64) -> Result<Option<OwnedRow>, PayloadReadError> {
-        let Some((group, at)) = self.find(index)? else {
-            return Ok(None);
-        };
-        let mut batch = Batch::default();
-        self.columns(group, at)?.read(1, &mut batch)?;
-        if batch.indexes.first().map(|found| found.cast_unsigned()) != Some(index) {
-            return Err(damaged("an index is not where its page index says"));
-        }
-        Ok(batch.rows().next().map(|row| row.to_owned_row()))
+        Ok(self.rows_at(&[index])?.pop())
     }
 
     /// The rows of these entries, which must ascend; those that the file has none for are left out. The
