@@ -223,16 +223,26 @@ impl<'a> Redacted<'a> {
         }
     }
 
-    /// The hidden texts that are long enough to be told from others: as they are written, and as they read.
+    /// The hidden texts that are long enough to be told from others: as they are written, and as they read. Of a
+    /// record that is not JSON it is the whole text.
     pub fn hidden_texts(&self) -> Vec<Cow<'a, str>> {
-        let hidden = self.nodes().filter(|(offset, node)| self.is_hidden_at(offset + node.value.0 as usize));
-        let texts = hidden.filter(|(_, node)| matches!(node.kind, NodeKind::Text { .. } | NodeKind::Number));
-        let mut texts: Vec<Cow<'a, str>> = texts
-            .map(|(offset, node)| self.slice(offset, node.value).trim_matches('"'))
-            .flat_map(|written| [Some(Cow::Borrowed(written)), unescape(written)])
-            .flatten()
-            .filter(|text| text.len() >= TELLING_BYTES_MIN)
-            .collect();
+        let raw = self.entry.raw.as_ref();
+        let mut texts = Vec::new();
+        for (offset, tape) in &self.texts {
+            let text = std::str::from_utf8(raw.get(*offset..).unwrap_or_default()).unwrap_or_default();
+            scalars(text, tape, |at| self.is_hidden_at(offset + at), &mut texts);
+        }
+        if self.texts.is_empty() && self.is_hidden(2) {
+            texts.extend(std::str::from_utf8(raw).ok());
+        }
+        for (_, about) in [&self.entry.facts, &self.entry.people].into_iter().enumerate().filter(|(part, _)| self.is_hidden(*part)) {
+            let (text, mut tape) = (std::str::from_utf8(about).unwrap_or_default(), Tape::default());
+            if tape.read(text).is_ok() {
+                scalars(text, &tape, |_| true, &mut texts);
+            }
+        }
+        let both = texts.into_iter().flat_map(|written| [Some(Cow::Borrowed(written)), unescape(written)]);
+        let mut texts: Vec<_> = both.flatten().filter(|text| text.len() >= TELLING_BYTES_MIN).collect();
         texts.sort_unstable();
         texts.dedup();
         texts
@@ -244,6 +254,14 @@ impl<'a> Redacted<'a> {
         let shown = parts.into_iter().enumerate().filter(|(number, _)| !self.is_hidden(*number));
         shown.filter(|(_, part)| hidden.is_in(part)).map(|(number, _)| number).collect()
     }
+}
+
+/// The texts and numbers of a JSON text whose values begin at such a place, as they are written.
+fn scalars<'t>(text: &'t str, tape: &Tape, hidden: impl Fn(usize) -> bool, found: &mut Vec<&'t str>) {
+    let nodes = (0..tape.len() as u32).filter_map(|at| tape.node(at));
+    let scalars = nodes.filter(|node| matches!(node.kind, NodeKind::Text { .. } | NodeKind::Number));
+    let places = scalars.map(|node| node.value.0 as usize..node.value.1 as usize).filter(|place| hidden(place.start));
+    found.extend(places.filter_map(|place| text.get(place)).map(|written| written.trim_matches('"')));
 }
 
 #[cfg(test)]
@@ -325,6 +343,19 @@ mod tests {
         assert_eq!(redacted.repeats(&hidden), [0; 0]);
         assert_eq!(Redacted::new(&entry).repeats(&hidden), [2, 5], "also in an entry that hides nothing");
         assert_eq!(redacted.hidden_texts(), ["192.0.2.7"], "ana is too short to tell");
+    }
+
+    #[test]
+    fn who_sent_it_and_text_that_is_not_json_are_looked_for_too() {
+        let entry_with = |raw: &str, what: &str| {
+            let entry = entry(raw);
+            let mut redacted = Redacted::new(&entry);
+            redacted.hide(&what.parse().unwrap());
+            redacted.repeats(&Hidden::of(redacted.hidden_texts()).unwrap())
+        };
+        assert_eq!(entry_with(r#"{"from":"192.0.2.1"}"#, "@people"), [2]);
+        assert_eq!(entry_with(r#"{"from":"192.0.2.9"}"#, "@people"), [0; 0]);
+        assert_eq!(entry_with("192.0.2.1", "@raw"), [1]);
     }
 
     #[test]
