@@ -100,6 +100,9 @@ impl Verifier {
         }
         match input::read(path) {
             Err(why) => Outcome::Unreadable(why),
+            Ok(bytes) if is_evidence(&bytes) && self.raw.is_some() => {
+                Outcome::Unreadable("--raw goes with one entry, not with evidence of many".into())
+            }
             Ok(bytes) if is_evidence(&bytes) => match self.check_evidence(&bytes) {
                 Ok(statement) => Outcome::Evidence(Box::new(statement)),
                 Err(faults) => Outcome::Wrong(faults),
@@ -136,8 +139,7 @@ impl Verifier {
                 .into(),
         });
         match (verified, page_fault) {
-            (Ok(evidence), None) if self.raw.is_none() => Ok(EvidenceStatement { evidence, pinned: pinned.clone(), in_page }),
-            (Ok(_), None) => Err(fault(&Place::Raw.to_string(), "evidence has many entries, so --raw does not go with it".into())),
+            (Ok(evidence), None) => Ok(EvidenceStatement { evidence, pinned: pinned.clone(), in_page }),
             (Ok(_), Some(page)) => Err(vec![page]),
             (Err(mut faults), page) => {
                 faults.extend(page);
