@@ -7,6 +7,7 @@
 //! Absent on purpose: a statistics library, an HTTP client, an async runtime. The generator shares
 //! the cores with the server it measures, so what it does per request is counted in system calls.
 
+pub mod asker;
 pub mod batch;
 pub mod cloudtrail;
 pub mod disk_limit;

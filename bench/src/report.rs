@@ -1,7 +1,9 @@
 //! What a program prints: a table for people, or with `--json` one line for scripts, of the same
 //! figures.
 
+use crate::failure::Failure;
 use serde_json::{Map, Value};
+use std::process::ExitCode;
 
 /// What a figure is held against.
 #[derive(Clone, Copy, Debug)]
@@ -109,8 +111,23 @@ impl Report {
         out
     }
 
+    /// Measures and prints: the rest of a program's `main`. What went wrong goes to standard error, and ends the
+    /// process with 2.
+    pub fn run(mut self, json: bool, measure: impl FnOnce(&mut Self) -> Result<(), Failure>) -> ExitCode {
+        match measure(&mut self) {
+            Ok(()) => {
+                self.print(json);
+                ExitCode::SUCCESS
+            }
+            Err(failure) => {
+                eprintln!("{}: {failure}", self.program);
+                ExitCode::from(2)
+            }
+        }
+    }
+
     /// Prints one of the two.
-    pub fn print(&self, json: bool) {
+    fn print(&self, json: bool) {
         if json {
             println!("{}", self.json());
         } else {

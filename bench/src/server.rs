@@ -1,12 +1,13 @@
 //! The server under measurement: the real binary, started, asked whether it is ready, stopped or
 //! killed.
 
+use crate::asker::Asker;
 use crate::failure::Failure;
-use crate::response::Response;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -37,6 +38,24 @@ impl Binary {
     #[must_use]
     pub fn command(&self) -> Command {
         Command::new(&self.0)
+    }
+
+    /// The token kept beside `data`. A directory that is not there is made, and its admin key kept so.
+    ///
+    /// # Errors
+    /// When there is a directory and no token beside it, or either cannot be made.
+    pub fn token_of(&self, data: &Path) -> Result<String, Failure> {
+        let path = beside(data, "key");
+        if data.exists() {
+            let kept = std::fs::read_to_string(&path).map_err(Failure::io(format!("read the token in {}", path.display())))?;
+            return Ok(kept.trim().to_owned());
+        }
+        let token = self.init(data)?;
+        let what = || format!("keep the token in {}", path.display());
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&path).map_err(Failure::io(what()))?;
+        file.write_all(token.as_bytes()).map_err(Failure::io(what()))?;
+        Ok(token)
     }
 
     /// Makes a trail in `data`; returns the admin key.
@@ -110,28 +129,10 @@ impl Server {
     /// # Errors
     /// When it serves none to this token.
     pub fn tree_size(&self, token: &str) -> Result<u64, Failure> {
-        let note = self.get("/trails/main/checkpoint", token)?;
+        let mut asker = Asker::new(self.address, token)?;
+        asker.ask("/trails/main/checkpoint")?;
+        let note = asker.text();
         size_in(&note).ok_or_else(|| Failure::Wrong(format!("the server's checkpoint is none: {note:?}")))
-    }
-
-    fn get(&self, path: &str, token: &str) -> Result<String, Failure> {
-        let what = || format!("ask the server for {path}");
-        let mut stream = TcpStream::connect(self.address).map_err(Failure::io(what()))?;
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n", self.address);
-        stream.write_all(head.as_bytes()).map_err(Failure::io(what()))?;
-        let mut response = Response::default();
-        let mut buffer = [0u8; 4096];
-        loop {
-            let count = stream.read(&mut buffer).map_err(Failure::io(what()))?;
-            if count == 0 {
-                return Err(Failure::Wrong(format!("{path} was not answered")));
-            }
-            if response.feed(buffer.get(..count).unwrap_or(&[]))? {
-                break;
-            }
-        }
-        let body = String::from_utf8_lossy(response.body()).into_owned();
-        if response.status() == 200 { Ok(body) } else { Err(Failure::Wrong(format!("{path} was answered {}: {body}", response.status()))) }
     }
 
     /// Asks it to end and waits until it has.

@@ -81,28 +81,18 @@ enum Peer {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match measure(&arguments) {
-        Ok(report) => {
-            report.print(arguments.json);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            eprintln!("bench-ingest: {failure}");
-            ExitCode::from(2)
-        }
-    }
+    Report::new("bench-ingest").run(arguments.json, |report| measure(&arguments, report))
 }
 
-fn measure(arguments: &Arguments) -> Result<Report, Failure> {
+fn measure(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
     let work = arguments.dir.join(format!("bench-ingest-{}", std::process::id()));
     std::fs::create_dir_all(&work).map_err(Failure::io(format!("create {}", work.display())))?;
     let work = work.canonicalize().map_err(Failure::io("find the working directory"))?;
-    let mut report = Report::new("bench-ingest");
-    let outcome = measure_in(arguments, &work, &mut report);
+    let outcome = measure_in(arguments, &work, report);
     if !arguments.keep {
         std::fs::remove_dir_all(&work).map_err(Failure::io(format!("remove {}", work.display())))?;
     }
-    outcome.map(|()| report)
+    outcome
 }
 
 fn measure_in(arguments: &Arguments, work: &Path, report: &mut Report) -> Result<(), Failure> {

@@ -9,10 +9,8 @@ use bench::load::{self, Pace, Plan};
 use bench::process::{MemoryWatch, rss_anon_bytes};
 use bench::proofs::Gets;
 use bench::report::{Goal, Report};
-use bench::server::{Binary, Server, beside};
+use bench::server::{Binary, Server};
 use clap::Parser;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -52,22 +50,12 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut report = Report::new("bench-proof");
-    match measure(&arguments, &mut report) {
-        Ok(()) => {
-            report.print(arguments.json);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            eprintln!("bench-proof: {failure}");
-            ExitCode::from(2)
-        }
-    }
+    Report::new("bench-proof").run(arguments.json, |report| measure(&arguments, report))
 }
 
 fn measure(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
     let binary = Binary::at(&arguments.binary)?;
-    let token = token(arguments, &binary)?;
+    let token = arguments.token.clone().map_or_else(|| binary.token_of(&arguments.data), Ok)?;
     let server = Server::start(&binary, &arguments.data)?;
     let memory = MemoryWatch::start(server.pid())?;
     let size = grow(arguments, &server, &token, report)?;
@@ -92,25 +80,6 @@ fn measure(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
     report.section("memory while proving");
     report.with_goal("peak_rss_anon_mib", memory.peak_bytes() as f64 / MIB, "MiB", Goal::AtMost(400.0));
     server.stop().map(|_| ())
-}
-
-/// The token given, or the one kept beside the data, or that of a new trail.
-fn token(arguments: &Arguments, binary: &Binary) -> Result<String, Failure> {
-    if let Some(token) = &arguments.token {
-        return Ok(token.clone());
-    }
-    let path = beside(&arguments.data, "key");
-    if arguments.data.exists() {
-        let kept = std::fs::read_to_string(&path)
-            .map_err(Failure::io(format!("read the token in {} (or name one with --token)", path.display())))?;
-        return Ok(kept.trim().to_owned());
-    }
-    let token = binary.init(&arguments.data)?;
-    let mut options = std::fs::OpenOptions::new();
-    let what = || format!("keep the token in {}", path.display());
-    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&path).map_err(Failure::io(what()))?;
-    file.write_all(token.as_bytes()).map_err(Failure::io(what()))?;
-    Ok(token)
 }
 
 /// Loads until the log has `--load` entries; returns how many it has.

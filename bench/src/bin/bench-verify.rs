@@ -36,17 +36,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut report = Report::new("bench-verify");
-    match measure(&arguments, &mut report) {
-        Ok(()) => {
-            report.print(arguments.json);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            eprintln!("bench-verify: {failure}");
-            ExitCode::from(2)
-        }
-    }
+    Report::new("bench-verify").run(arguments.json, |report| measure(&arguments, report))
 }
 
 fn measure(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
