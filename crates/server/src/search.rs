@@ -32,10 +32,10 @@ pub mod saved;
 mod scan;
 pub mod sidecar;
 pub mod term_index;
+mod work;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use evidence::act::PayloadFile;
@@ -51,6 +51,7 @@ use crate::search::narrow::{Derived, Narrowed};
 use crate::search::ordinals::Ordinals;
 use crate::search::sidecar::{Gathered, Sidecar};
 use crate::search::term_index::{Builder, TermIndex};
+use crate::search::work::Work;
 use crate::source::Catalog;
 use crate::source::directory::Directory;
 use crate::store::read::ReadError;
@@ -92,10 +93,7 @@ pub struct Index {
     dir: Option<PathBuf>,
     /// Written in the same pass, when somebody wants it.
     lake: Option<Lake>,
-    /// Names of payload files that somebody wants derived again.
-    again: Mutex<HashSet<String>>,
-    /// How many payload files the thread of this process could not derive; it tries again after a restart.
-    failed: AtomicUsize,
+    work: Work,
     open: Mutex<HashMap<String, Arc<Known>>>,
     /// Records of searches that are not in the log yet; none while nobody writes them there.
     notes: Mutex<Option<Vec<Vec<u8>>>>,
@@ -131,8 +129,7 @@ impl Index {
             catalog,
             dir: None,
             lake: None,
-            again: Mutex::default(),
-            failed: AtomicUsize::new(0),
+            work: Work::default(),
             open: Mutex::default(),
             notes: Mutex::default(),
             health: Health::default(),
@@ -197,8 +194,7 @@ impl Index {
     /// Whether all that is derived of a payload file is there and says what would be said now.
     #[must_use]
     pub fn is_made(&self, of: &PayloadFile, state: &TrailState) -> bool {
-        let again = self.again.lock().unwrap_or_else(PoisonError::into_inner).contains(&of.name());
-        !again && self.known(of, state).is_some() && self.lake.as_ref().is_none_or(|lake| lake.is_made(of, &self.maps))
+        !self.work.is_due(of) && self.known(of, state).is_some() && self.lake.as_ref().is_none_or(|lake| lake.is_made(of, &self.maps))
     }
 
     /// Reads one lake file that nobody has read since the start; what is damaged does not count as made from then on.
@@ -302,9 +298,22 @@ impl Index {
     /// [`IndexError`].
     pub fn make(&self, trail: &Trail, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Result<(), IndexError> {
         let Some(places) = self.paths(file) else { return Ok(()) };
-        self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.name());
+        self.work.begin(file);
+        let made = self.make_at(trail, file, &places, stopped);
+        self.work.end(file, made.as_ref().is_err_and(|why| !matches!(why, IndexError::Stopped)));
+        made
+    }
+
+    /// As [`Self::make`], to these places.
+    fn make_at(
+        &self,
+        trail: &Trail,
+        file: &PayloadFile,
+        places: &(PathBuf, PathBuf),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<(), IndexError> {
         let mut lake = self.lake.as_ref().map(|lake| lake.begin(file, &self.maps));
-        self.derive(trail, file, &places, lake.as_mut(), stopped)?;
+        self.derive(trail, file, places, lake.as_mut(), stopped)?;
         self.forget(file);
         lake.map_or(Ok(()), |lake| {
             let path = lake.path().to_owned();

@@ -1,7 +1,6 @@
 //! The thread that derives what search needs and records searches, behind the log: nothing waits for it,
 //! and what it has not come to is read.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -74,20 +73,18 @@ impl Drop for Indexer {
 }
 
 fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn() -> bool + Sync)) {
-    let mut given_up = HashSet::new();
     index.remove_orphans(trail);
     let mut sampler = Sampler::new(sample_every);
     while !stopped() {
         index.write_notes(trail);
         let state = Arc::clone(&trail.view().state);
         // The newest first: they are asked for most.
-        let mut files: Vec<_> = state.payload_files.values().filter(|file| !given_up.contains(&file.name())).collect();
+        let mut files: Vec<_> = state.payload_files.values().filter(|file| !index.work.has_failed(file)).collect();
         files.sort_unstable_by_key(|file| std::cmp::Reverse(file.first));
         let mut due: Vec<_> = files.into_iter().filter(|file| !index.is_made(file, &state)).collect();
         let more = due.len() > AT_ONCE;
         due.truncate(AT_ONCE);
-        given_up.extend(make(trail, index, &state, &due, stopped));
-        index.failed.store(given_up.len(), Ordering::Relaxed);
+        make(trail, index, &state, &due, stopped);
         if more {
             continue;
         }
@@ -102,36 +99,28 @@ fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn()
     }
 }
 
-/// Derives what search needs of files, the first first and some side by side; names the files that cannot be.
-fn make(trail: &Trail, index: &Index, state: &TrailState, files: &[&PayloadFile], stopped: &(dyn Fn() -> bool + Sync)) -> Vec<String> {
+/// Derives what search needs of files, the first first and some side by side.
+fn make(trail: &Trail, index: &Index, state: &TrailState, files: &[&PayloadFile], stopped: &(dyn Fn() -> bool + Sync)) {
     let next = AtomicUsize::new(0);
     let take = || files.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stopped());
-    let some = || -> Vec<String> { std::iter::from_fn(take).filter_map(|file| make_one(trail, index, state, file, stopped)).collect() };
+    let some = || std::iter::from_fn(take).for_each(|file| make_one(trail, index, state, file, stopped));
     if files.len() < THREADS {
         return some();
     }
     // Each thread yields as this one does: a new thread is as nice as the one that makes it.
-    std::thread::scope(|scope| {
-        let all: Vec<_> = (0..THREADS).map(|_| scope.spawn(some)).collect();
-        all.into_iter().filter_map(|one| one.join().ok()).flatten().collect()
-    })
+    std::thread::scope(|scope| (0..THREADS).for_each(|_| drop(scope.spawn(some))));
 }
 
-/// Derives what search needs of a file; its name if that cannot be.
-fn make_one(trail: &Trail, index: &Index, state: &TrailState, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Option<String> {
+/// Derives what search needs of a file, if that can be.
+fn make_one(trail: &Trail, index: &Index, state: &TrailState, file: &PayloadFile, stopped: &dyn Fn() -> bool) {
     index.write_notes(trail);
-    index.forget(file);
     match index.make(trail, file, stopped) {
         Ok(()) => {
             // Opened now, so that no search has to.
             let opened = index.is_made(file, state);
             debug!(file = file.name(), opened, "made what search needs of a payload file");
-            None
         }
-        Err(IndexError::Stopped) => None,
-        Err(why) => {
-            warn!(%why, "search has to read a payload file each time: what it needs of it cannot be made");
-            Some(file.name())
-        }
+        Err(IndexError::Stopped) => {}
+        Err(why) => warn!(%why, "search has to read a payload file each time: what it needs of it cannot be made"),
     }
 }

@@ -103,11 +103,15 @@ impl Lake {
         Some(of.name())
     }
 
-    /// Begins the file of a payload file anew.
+    /// Begins the file of a payload file anew. The one that is there no longer counts as made, whatever becomes of
+    /// the new one; engines read it until then.
     #[must_use]
     pub fn begin(&self, of: &PayloadFile, maps: &str) -> Writer {
         self.forget(of);
-        Writer::begin(self.paths(of), self.origin(of, maps))
+        let [parquet, about] = self.paths(of);
+        // Whoever cannot remove it cannot write the new one either.
+        let _ = std::fs::remove_file(&about);
+        Writer::begin([parquet, about], self.origin(of, maps))
     }
 
     /// Looks again when it is asked the next time.

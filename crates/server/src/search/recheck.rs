@@ -18,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tracing::{error, warn};
 
+use crate::clock::random;
 use crate::log::records;
 use crate::search::{Index, IndexError};
 use crate::store::trail::Trail;
@@ -49,7 +50,7 @@ impl Index {
         let state: &TrailState = &trail.view().state;
         let (Some(dir), Some((sidecar, terms))) = (&self.dir, self.paths(file)) else { return Ok(Recheck::NotMade) };
         self.forget(file);
-        if !self.is_made(file, state) {
+        if self.known(file, state).is_none() {
             return Ok(Recheck::NotMade);
         }
         let again = dir.join(AGAIN);
@@ -131,6 +132,6 @@ impl Sampler {
 fn seed() -> [u8; 32] {
     // Without one the order is always the same, which is still an order.
     let mut seed = [0; 32];
-    let _ = aws_lc_rs::rand::fill(&mut seed);
+    let _ = random(&mut seed);
     seed
 }

@@ -2,8 +2,6 @@
 //! running one.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
@@ -75,16 +73,16 @@ impl Index {
     /// Has the thread of a running server derive these files again. Until it comes to one, what was derived of it
     /// before is used.
     pub fn remap_later(&self, files: &[PayloadFile]) {
-        self.again.lock().unwrap_or_else(PoisonError::into_inner).extend(files.iter().map(PayloadFile::name));
+        self.work.want(files);
     }
 
     /// How far deriving has come.
     #[must_use]
     pub fn derived(&self, state: &TrailState) -> Derived {
         let files = state.payload_files.len();
-        let failed = self.failed.load(Ordering::Relaxed);
-        let stale = state.payload_files.values().filter(|file| self.dir.is_some() && !self.is_made(file, state)).count();
-        Derived { files, waiting: stale.saturating_sub(failed), failed }
+        let (failed, others): (Vec<_>, Vec<_>) = state.payload_files.values().partition(|file| self.work.has_failed(file));
+        let waiting = others.into_iter().filter(|file| self.dir.is_some() && !self.is_made(file, state)).count();
+        Derived { files, waiting, failed: failed.len() }
     }
 
     /// Removes what was derived of payload files that are no more, what was half written, and a lake that nobody
