@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
+#[path = "search/altered.rs"]
+mod altered;
 #[path = "cli/backups.rs"]
 mod backups;
 #[path = "cli/binary.rs"]

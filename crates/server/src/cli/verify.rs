@@ -112,14 +112,18 @@ fn show_index(report: &IndexReport, out: &mut dyn Write) -> Result<(), Failure> 
         writeln!(out, "index of {}: does not say what the file says; searches may have missed entries of it", escape_line(file))?;
     }
     let IndexReport { same, not_made, differs } = report;
-    let verdict = if differs.is_empty() { "index holds" } else { "index DOES NOT HOLD" };
+    let verdict = match (differs.len(), same) {
+        (0, 0) => "no index to compare",
+        (0, _) => "index holds",
+        _ => "index DOES NOT HOLD",
+    };
     writeln!(
         out,
         "{verdict}: of {} payload files, {same} were derived again and are the same, {not_made} are not indexed and are read",
         same + not_made + differs.len() as u64
     )?;
     if !differs.is_empty() {
-        writeln!(out, "remove derived/main/index in the data directory: the server makes it again from the log")?;
+        writeln!(out, "make it again from the log: indelible remap")?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::binary::{Place, Running, indelible, run};
 use crate::mmdb;
 
 /// A stopped directory with three events in payload files.
-fn with_payload_files() -> Place {
+pub fn with_payload_files() -> Place {
     let place = Place::new();
     let running = place.serve();
     let records = (1..4).map(|n| format!("{{\"actor\":\"u{n}\",\"action\":\"login\",\"ip\":\"203.0.113.{n}\"}}\n")).collect::<String>();

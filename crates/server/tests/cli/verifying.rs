@@ -1,4 +1,6 @@
+use crate::altered::alter_largest;
 use crate::binary::{Place, indelible, run, run_with_input};
+use crate::remap::with_payload_files;
 
 #[test]
 fn a_sound_directory_holds_and_an_altered_byte_is_found_and_located() {
@@ -39,10 +41,25 @@ fn the_index_is_compared_with_the_log_when_asked_and_its_server_has_stopped() {
     run(running.command(["verify", "--index", "--data"]).arg(place.data())).refused("in use");
     assert_eq!(running.stop(), 0);
     let said = place.offline(["verify", "--index"]).ok();
-    assert!(said.out.contains("index holds: of "), "{said:?}");
-    let json = place.offline(["verify", "--index", "--json"]).ok().json();
-    assert_eq!((&json["holds"], &json["index"]["differs"]), (&true.into(), &serde_json::json!([])));
+    assert!(said.out.contains("no index to compare: of "), "{said:?}");
     place.offline(["verify", "--sources", "maps"]).refused("--index");
+}
+
+#[test]
+fn an_index_that_hides_an_event_is_found_by_the_command_and_named() {
+    let place = with_payload_files();
+    place.offline(["remap"]).ok();
+    let json = place.offline(["verify", "--index", "--json"]).ok().json();
+    assert!(json["index"]["same"].as_u64().unwrap() > 0, "{json}");
+    assert_eq!((&json["holds"], &json["index"]["differs"]), (&true.into(), &serde_json::json!([])));
+    alter_largest(&place.data().join("derived/main"));
+    let json = place.offline(["verify", "--index", "--json"]);
+    assert_eq!(json.code, 1, "{json:?}");
+    let differs = json.json()["index"]["differs"][0].as_str().unwrap().to_owned();
+    let said = place.offline(["verify", "--index"]);
+    assert!(said.code == 1 && said.out.contains("index DOES NOT HOLD") && said.out.contains(&differs), "{said:?}");
+    place.offline(["remap"]).ok();
+    assert!(place.offline(["verify", "--index"]).ok().out.contains("index holds: of "));
 }
 
 #[test]
