@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! line ─ parse ─► Query ─► Matcher ── matches? ──► Document (payload, envelope, OCSF)        the meaning
-//!                             └────── narrow ────► Sidecar, TermIndex of a payload file      what need not be read
+//!                             └────── narrow ────► Sidecar, TermIndex of a payload file,     what need not be read
+//!                                                  Tail of what is in no file yet
 //! ```
 //! INVARIANT: an answer is what comparing every entry with the line would give. What is derived only
 //! rules entries out, and each match is confirmed on the payload.
@@ -18,6 +19,7 @@ pub mod follow;
 mod health;
 mod indexer;
 pub mod instant;
+mod keys;
 pub mod lake;
 pub mod matcher;
 pub mod named;
@@ -31,6 +33,7 @@ pub mod rows;
 pub mod saved;
 mod scan;
 pub mod sidecar;
+mod tail;
 pub mod term_index;
 mod work;
 
@@ -50,6 +53,7 @@ use crate::search::matcher::Matcher;
 use crate::search::narrow::{Derived, Narrowed};
 use crate::search::ordinals::Ordinals;
 use crate::search::sidecar::{Gathered, Sidecar};
+use crate::search::tail::Tail;
 use crate::search::term_index::{Builder, TermIndex};
 use crate::search::work::Work;
 use crate::source::Catalog;
@@ -99,6 +103,7 @@ pub struct Index {
     notes: Mutex<Option<Vec<Vec<u8>>>>,
     health: Health,
     ordinals: Ordinals,
+    tail: Tail,
 }
 
 /// Why nothing was derived of a file.
@@ -134,6 +139,7 @@ impl Index {
             notes: Mutex::default(),
             health: Health::default(),
             ordinals: Ordinals::default(),
+            tail: Tail::default(),
         }
     }
 

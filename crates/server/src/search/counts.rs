@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use evidence::act::PayloadFile;
 use rayon::prelude::*;
 use tlog::Hash;
 
@@ -85,6 +86,11 @@ struct Tally {
 }
 
 impl Tally {
+    /// Of nothing yet, by so many fields.
+    fn by(fields: usize) -> Self {
+        Self { facets: vec![Values::default(); fields], numbered: vec![Vec::new(); fields], ..Self::default() }
+    }
+
     fn add(mut self, other: Self) -> Self {
         self.matches += other.matches;
         if self.facets.is_empty() {
@@ -154,18 +160,14 @@ impl Counter<'_> {
     }
 
     fn stretch(&self, stretch: Stretch) -> Tally {
-        let fields = self.ask.facets.len();
-        let mut tally = Tally { facets: vec![Values::default(); fields], numbered: vec![Vec::new(); fields], ..Tally::default() };
+        let mut tally = Tally::by(self.ask.facets.len());
         if Instant::now() >= self.deadline {
             tally.left_out = stretch.range.end - stretch.range.start;
             return tally;
         }
         let counted = stretch.files.as_deref().is_some_and(|files| {
             // A file that is not as recorded is walked, and reported.
-            files.iter().all(|file| {
-                let there = self.within.trail.media().length(&file.name()).ok();
-                there == Some(file.bytes) && self.columns(file, &stretch.range, &mut tally).is_some()
-            })
+            files.iter().all(|file| self.within.has(file) && self.columns(file, &stretch.range, &mut tally).is_some())
         });
         if !counted {
             return self.walk(stretch);
@@ -174,7 +176,9 @@ impl Counter<'_> {
         for (((name, values), numbered), sums) in parts {
             for (number, count) in numbered {
                 match sums.get(number as usize) {
-                    Some(sum) => drop(sum.fetch_add(count, Ordering::Relaxed)),
+                    Some(sum) => {
+                        sum.fetch_add(count, Ordering::Relaxed);
+                    }
                     // A value of an index that was opened after the sums were laid out.
                     None => {
                         self.ordinals().each(*name, std::iter::once((number as usize, count)), &mut |value, count| values.add(value, count))
@@ -186,7 +190,7 @@ impl Counter<'_> {
     }
 
     /// Counts the columns of a file, if its index says exactly what matches.
-    fn columns(&self, file: &evidence::act::PayloadFile, range: &Range<u64>, tally: &mut Tally) -> Option<()> {
+    fn columns(&self, file: &PayloadFile, range: &Range<u64>, tally: &mut Tally) -> Option<()> {
         let Within { index, directory, state, matcher, .. } = self.within;
         let answer = index.ask(file, directory, state, |derived, terms| {
             let mut narrowed = derived.narrow(matcher)?;
@@ -235,7 +239,7 @@ impl Counter<'_> {
 
     /// Counts a stretch entry by entry.
     fn walk(&self, stretch: Stretch) -> Tally {
-        let mut tally = Tally { facets: vec![Values::default(); self.ask.facets.len()], ..Tally::default() };
+        let mut tally = Tally::by(self.ask.facets.len());
         let knowing = Knowing { catalog: self.within.index.catalog(), directory: self.within.directory, state: &self.within.state };
         let mut take = |entry: StoredEntry| {
             let document = Document::new(&entry, knowing);

@@ -88,6 +88,7 @@ fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn()
         if more {
             continue;
         }
+        index.learn_tail(trail, stopped);
         sampler.look(trail, index, stopped);
         index.read_lake(&state);
         for _ in 0..LOOK_EVERY.as_millis() / STOP_EVERY.as_millis() {

@@ -210,16 +210,6 @@ impl<'a> Derived<'a> {
         }
     }
 
-    /// The names by which the directory knows the people who pass: the log may have any of them.
-    fn other_names(&self, ready: &Ready) -> Vec<&str> {
-        let people = self.directory.people();
-        let names = |identity: &str| people.get(identity).into_iter().flat_map(|person| person.names.iter().map(String::as_str));
-        match ready {
-            Ready::Is(literal) if literal.address.is_none() && literal.network.is_none() => names(&literal.folded).collect(),
-            _ => people.keys().filter(|identity| ready.value(identity)).flat_map(|identity| names(identity)).collect(),
-        }
-    }
-
     fn terms_of(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
         let mut rows = Rows::none(self.range.clone());
         let mut exact = match ready {
@@ -234,11 +224,21 @@ impl<'a> Derived<'a> {
         };
         if matches!(name, Name::Actor | Name::Target) {
             // Only the name that the map took for the person is resolved; the index does not say which it was.
-            for other in self.other_names(ready) {
+            for other in other_names(self.directory, ready) {
                 self.terms.add_is(name, &fold(other), &mut rows)?;
                 exact = false;
             }
         }
         Ok(Narrowed { rows, exact })
+    }
+}
+
+/// The names by which the directory knows the people who pass: the log may have any of them.
+pub(super) fn other_names<'d>(directory: &'d Directory, ready: &Ready) -> Vec<&'d str> {
+    let people = directory.people();
+    let names = |identity: &str| people.get(identity).into_iter().flat_map(|person| person.names.iter().map(String::as_str));
+    match ready {
+        Ready::Is(literal) if literal.address.is_none() && literal.network.is_none() => names(&literal.folded).collect(),
+        _ => people.keys().filter(|identity| ready.value(identity)).flat_map(|identity| names(identity)).collect(),
     }
 }

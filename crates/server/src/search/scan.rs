@@ -12,6 +12,7 @@ use std::time::Instant;
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 use evidence::leaf::Leaf;
+use rayon::prelude::*;
 
 use crate::log::core::stands_in_files_to;
 use crate::search::Index;
@@ -20,6 +21,7 @@ use crate::search::cursor::Order;
 use crate::search::document::{Document, Knowing};
 use crate::search::matcher::Matcher;
 use crate::search::rows::Rows;
+use crate::search::tail::Tail;
 use crate::source::directory::Directory;
 use crate::store::layout;
 use crate::store::read::{ReadError, StoredEntry};
@@ -27,7 +29,7 @@ use crate::store::trail::Trail;
 
 /// Entries read at a time. They are held until they are compared, and each may be 1 MiB: 64 MiB in each
 /// of the few searches that run at once.
-const STEP: u64 = 64;
+const STEP: usize = 64;
 /// Candidates of the first step, of which perhaps one is wanted; each step after it has twice as many, up to
 /// [`STEP`].
 const FIRST_STEP: usize = 8;
@@ -47,6 +49,18 @@ pub struct Within<'a> {
     pub state: Arc<TrailState>,
     /// What matches.
     pub matcher: &'a Matcher,
+}
+
+impl Within<'_> {
+    /// Whether a payload file is there, as long as recorded. What it holds is checked when it is read.
+    pub fn has(&self, file: &PayloadFile) -> bool {
+        self.trail.media().length(&file.name()).ok() == Some(file.bytes)
+    }
+
+    /// What it takes to understand an entry.
+    pub fn knowing(&self) -> Knowing<'_> {
+        Knowing { catalog: self.index.catalog(), directory: self.directory, state: &self.state }
+    }
 }
 
 /// A payload file that covers a stretch, and what is known of it.
@@ -200,14 +214,6 @@ impl<'a, 't> Scan<'a, 't> {
         }
     }
 
-    /// The next entries to look at, from the end where the order begins.
-    fn step(&self, left: &Range<u64>) -> Range<u64> {
-        match self.order {
-            Order::Newest => left.end.saturating_sub(STEP).max(left.start)..left.end,
-            Order::Oldest => left.start..(left.start + STEP).min(left.end),
-        }
-    }
-
     /// Everything of this range is done.
     fn pass(&mut self, range: &Range<u64>) {
         self.at = if self.order == Order::Newest { range.start } else { range.end };
@@ -226,7 +232,7 @@ impl<'a, 't> Scan<'a, 't> {
                 Order::Newest => *first..left.end,
                 Order::Oldest => left.start..last + 1,
             };
-            self.width = (self.width * 2).min(STEP as usize);
+            self.width = (self.width * 2).min(STEP);
             let entries = self.read(&wanted, parts);
             if !self.look_at(entries) {
                 return false;
@@ -265,10 +271,15 @@ impl<'a, 't> Scan<'a, 't> {
             if left.is_empty() {
                 return true;
             }
-            let due = self.step(&left);
-            let entries = self.read_tail(&due);
-            if !self.look_at(entries) {
-                return false;
+            let due = Tail::step(&left, self.order == Order::Newest);
+            let Within { index, matcher, .. } = self.within;
+            let may_match = index.tail.candidates(&due, matcher, self.within.knowing());
+            if due.clone().any(&may_match) {
+                let mut entries = self.read_tail(&due);
+                entries.retain(|entry| may_match(entry.index));
+                if !self.look_at(entries) {
+                    return false;
+                }
             }
             self.pass(&due);
             if self.is_over() {
@@ -293,11 +304,13 @@ impl<'a, 't> Scan<'a, 't> {
         if self.order == Order::Newest {
             entries.reverse();
         }
-        let Within { index, directory, state, matcher, .. } = self.within;
-        let knowing = Knowing { catalog: index.catalog(), directory, state };
-        for entry in entries {
+        let compared = compare(self.within, self.deadline, &entries);
+        for (entry, matches) in entries.into_iter().zip(compared) {
+            let Some(matches) = matches else {
+                self.stopped = Some(Stopped::Time);
+                return false;
+            };
             self.read += 1;
-            let matches = matcher.matches(&Document::new(&entry, knowing));
             self.at = if self.order == Order::Newest { entry.index } else { entry.index + 1 };
             if matches {
                 self.stopped = (self.take)(entry);
@@ -305,7 +318,6 @@ impl<'a, 't> Scan<'a, 't> {
                     return false;
                 }
             } else if self.is_over() {
-                // One entry may take long: the clock is looked at after each.
                 return false;
             }
         }
@@ -314,10 +326,9 @@ impl<'a, 't> Scan<'a, 't> {
 
     /// What is known of a file. One that is not as recorded has to be read: then it is reported.
     fn part(&mut self, file: PayloadFile) -> Part {
-        let name = file.name();
-        let gone = self.within.trail.media().length(&name).ok() != Some(file.bytes);
+        let gone = !self.within.has(&file);
         let Within { index, directory, state, matcher, .. } = self.within;
-        let known = self.known.entry(name).or_insert_with(|| {
+        let known = self.known.entry(file.name()).or_insert_with(|| {
             let narrowed = index.narrow(&file, matcher, directory, state);
             narrowed.map(|narrowed| Arc::new(narrowed.rows))
         });
@@ -404,6 +415,19 @@ impl<'a, 't> Scan<'a, 't> {
             None => list.push(Unreadable { first: range.start, end: range.end, why }),
         }
     }
+}
+
+/// Whether each entry matches, on all cores; nothing of those that no time was left for, which the first is never.
+fn compare(within: &Within<'_>, deadline: Option<Instant>, entries: &[StoredEntry]) -> Vec<Option<bool>> {
+    let matches = |(nth, entry): (usize, &StoredEntry)| {
+        // One entry may take long: the clock is looked at before each.
+        let late = nth > 0 && deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        (!late).then(|| within.matcher.matches(&Document::new(entry, within.knowing())))
+    };
+    if entries.len() < FIRST_STEP {
+        return entries.iter().enumerate().map(matches).collect();
+    }
+    entries.par_iter().enumerate().map(matches).collect()
 }
 
 /// The stretches of `due`, in ascending order.

@@ -14,7 +14,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -23,9 +22,8 @@ use std::path::Path;
 use evidence::act::PayloadFile;
 use serde::{Deserialize, Serialize};
 
-use crate::search::compare::{address, fold, words};
 use crate::search::document::Document;
-use crate::search::field::{Field, Name};
+use crate::search::keys::{ByItself, each_key, is_filed, value_key, word_key};
 use crate::search::rows::Rows;
 
 const MAGIC: &[u8; 16] = b"indelible-search";
@@ -73,55 +71,13 @@ pub struct Header {
     stamp: u64,
 }
 
-/// The hash of a whole value.
-fn value_key(value: &str) -> u64 {
-    // One address has many spellings.
-    match address(value) {
-        Some(address) => hash(1, &address.to_string()),
-        None => hash(1, &fold(value)),
-    }
-}
-
-/// The hash of a word in lower case.
-fn word_key(word: &str) -> u64 {
-    hash(2, word)
-}
-
-fn hash(seed: u64, text: &str) -> u64 {
-    twox_hash::XxHash64::oneshot(seed, text.as_bytes())
-}
-
-/// Whether a word is filed: a short one with a digit (`07`, `2026`, a piece of a UUID) says little and is
-/// seldom asked for alone.
-fn is_filed(word: &str) -> bool {
-    word.len() > 4 || !word.bytes().any(|byte| byte.is_ascii_digit())
-}
-
 /// The blocks of a range: `width` entries each, the last one fewer.
 fn width(range: &Range<u64>) -> u64 {
     range.end.saturating_sub(range.start).div_ceil(BLOCKS_MAX).max(BLOCK_ENTRIES_MIN)
 }
 
 /// Hashes, which need not be hashed again.
-type Keys = HashSet<u64, BuildHasherDefault<Itself>>;
-
-/// The hash of a hash.
-#[derive(Debug, Default)]
-struct Itself(u64);
-
-impl Hasher for Itself {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |known, byte| known.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+type Keys = HashSet<u64, ByItself>;
 
 /// Gathers what a payload file holds.
 #[derive(Debug)]
@@ -173,29 +129,9 @@ impl Gathered {
             self.end_block();
             self.block = block;
         }
-        let keys = &mut self.keys;
-        document.texts(&mut |value| {
-            keys.insert(value_key(value));
-            keys.extend(words(&fold(value)).filter(|word| is_filed(word)).map(word_key));
-            false
+        each_key(document, &mut |key| {
+            self.keys.insert(key);
         });
-        document.ocsf_values(&mut |value| {
-            keys.insert(value_key(value));
-            false
-        });
-        // The values of all other fields are among these.
-        for name in [Name::Actor, Name::Target, Name::Action, Name::Kind, Name::Id] {
-            document.values(&Field::Named(name), &mut |value| {
-                keys.insert(value_key(value));
-                false
-            });
-        }
-        for name in Name::ALL.iter().filter(|name| name.is_prose()) {
-            document.values(&Field::Named(*name), &mut |value| {
-                keys.extend(words(&fold(value)).filter(|word| is_filed(word)).map(word_key));
-                false
-            });
-        }
     }
 
     /// The file's bytes.

@@ -9,8 +9,10 @@
     reason = "a test that panics has failed"
 )]
 
+mod altered;
 mod log;
 mod recheck;
+mod tail;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +58,7 @@ fn counts_are_those_of_comparing_everything_with_and_without_an_index() {
     let log = Log::filled(&mut TestRunner::deterministic());
     let (none, index) = (Index::none(Arc::clone(&log.catalog)), log.index());
     log.make_all(&index);
-    let facets: Vec<Name> = COUNTED.into_iter().chain([Name::Source]).collect();
+    let facets: Vec<Name> = COUNTED.iter().copied().chain([Name::Source]).collect();
     let view = log.trail.view();
     let knowing = Knowing { catalog: &log.catalog, directory: &log.directory, state: &view.state };
     // The time and the first values of every entry.

@@ -1,0 +1,81 @@
+//! The hashes under which an entry is filed: of each of its values, and of each word of its texts.
+//!
+//! INVARIANT: every value and every word that a field or free text of an entry may be asked for is among them, but
+//! for words that are not filed. So an entry without the hash of what is asked for does not match.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::search::compare::{address, fold, words};
+use crate::search::document::Document;
+use crate::search::field::{Field, Name};
+
+/// The hash of a whole value.
+pub(super) fn value_key(value: &str) -> u64 {
+    // One address has many spellings.
+    match address(value) {
+        Some(address) => hash(1, &address.to_string()),
+        None => hash(1, &fold(value)),
+    }
+}
+
+/// The hash of a word in lower case.
+pub(super) fn word_key(word: &str) -> u64 {
+    hash(2, word)
+}
+
+fn hash(seed: u64, text: &str) -> u64 {
+    twox_hash::XxHash64::oneshot(seed, text.as_bytes())
+}
+
+/// Whether a word is filed: a short one with a digit (`07`, `2026`, a piece of a UUID) says little and is
+/// seldom asked for alone.
+pub(super) fn is_filed(word: &str) -> bool {
+    word.len() > 4 || !word.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// Gives `take` the hashes of an entry, some of them several times.
+pub(super) fn each_key(document: &Document<'_>, take: &mut dyn FnMut(u64)) {
+    document.texts(&mut |value| {
+        take(value_key(value));
+        words(&fold(value)).filter(|word| is_filed(word)).map(word_key).for_each(&mut *take);
+        false
+    });
+    document.ocsf_values(&mut |value| {
+        take(value_key(value));
+        false
+    });
+    // The values of all other fields are among these.
+    for name in [Name::Actor, Name::Target, Name::Action, Name::Kind, Name::Id] {
+        document.values(&Field::Named(name), &mut |value| {
+            take(value_key(value));
+            false
+        });
+    }
+    for name in Name::ALL.iter().filter(|name| name.is_prose()) {
+        document.values(&Field::Named(*name), &mut |value| {
+            words(&fold(value)).filter(|word| is_filed(word)).map(word_key).for_each(&mut *take);
+            false
+        });
+    }
+}
+
+/// Builds hashers of what is a hash already.
+pub(super) type ByItself = BuildHasherDefault<Itself>;
+
+/// The hash of a hash.
+#[derive(Debug, Default)]
+pub(super) struct Itself(u64);
+
+impl Hasher for Itself {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |known, byte| known.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

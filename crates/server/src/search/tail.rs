@@ -1,0 +1,247 @@
+//! What is known of the newest entries, which stand in no payload file yet: in memory, block by block. It is
+//! learnt behind the log; what is not known yet is read.
+//!
+//! INVARIANT: it only ever rules out. An entry that is left out does not match.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use evidence::leaf::Kind;
+
+use crate::log::core::stands_in_files_to;
+use crate::search::compare::{Literal, Ready};
+use crate::search::document::{Document, Knowing};
+use crate::search::field::{Field, Name};
+use crate::search::keys::{ByItself, each_key, is_filed, value_key, word_key};
+use crate::search::matcher::{Matcher, Node};
+use crate::search::narrow::other_names;
+use crate::search::{Index, kind_of};
+use crate::source::directory::Directory;
+use crate::store::read::StoredEntry;
+use crate::store::trail::Trail;
+
+/// Entries of a block: the bits of a mask.
+pub(super) const BLOCK_ENTRIES: u64 = 64;
+/// Hashes remembered, 12 bytes each: a segment of 65,536 ordinary events has 1.5 million.
+const KEYS_MAX: usize = 4_000_000;
+
+/// Entries of a block, by bit.
+#[derive(Clone, Copy, Debug)]
+struct Mask {
+    bits: u64,
+    /// All of them match, not only some.
+    exact: bool,
+}
+
+/// Any entry may match.
+const ANY: Mask = Mask { bits: u64::MAX, exact: false };
+
+/// What needs no hash.
+#[derive(Debug)]
+struct Row {
+    source: u32,
+    kind: Kind,
+    time_ms: i64,
+    received_ms: i64,
+}
+
+/// What is known of [`BLOCK_ENTRIES`] neighbours.
+#[derive(Debug)]
+struct Block {
+    first: u64,
+    rows: Vec<Row>,
+    /// The kinds that the sources had.
+    kinds: BTreeMap<u32, String>,
+    /// Half of each hash, ascending, and the entries that have it.
+    keys: Box<[u32]>,
+    masks: Box<[u64]>,
+}
+
+const fn half(key: u64) -> u32 {
+    key as u32
+}
+
+impl Block {
+    fn of(entries: &[StoredEntry], knowing: Knowing<'_>) -> Self {
+        let (mut rows, mut kinds, mut keys) =
+            (Vec::with_capacity(entries.len()), BTreeMap::new(), HashMap::<u32, u64, ByItself>::default());
+        for (bit, entry) in entries.iter().enumerate() {
+            let document = Document::new(entry, knowing);
+            let source = document.source();
+            kinds.entry(source).or_insert_with(|| kind_of(knowing.state, source).to_owned());
+            rows.push(Row { source, kind: document.kind(), time_ms: document.time_ms(), received_ms: document.received_ms() });
+            each_key(&document, &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
+        }
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.sort_unstable();
+        let (keys, masks): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        Self { first: entries.first().map_or(0, |entry| entry.index), rows, kinds, keys: keys.into(), masks: masks.into() }
+    }
+
+    /// The entries that have a hash.
+    fn with(&self, key: u64) -> u64 {
+        self.keys.binary_search(&half(key)).ok().and_then(|at| self.masks.get(at)).copied().unwrap_or(0)
+    }
+
+    fn with_words(&self, literal: &Literal) -> Mask {
+        let words = literal.words.iter().filter(|word| is_filed(word));
+        Mask { bits: words.fold(u64::MAX, |bits, word| bits & self.with(word_key(word))), exact: false }
+    }
+
+    fn with_value(&self, ready: &Ready) -> Mask {
+        match ready {
+            Ready::Is(literal) if literal.network.is_none() => Mask { bits: self.with(value_key(&literal.folded)), exact: false },
+            _ => ANY,
+        }
+    }
+
+    fn person(&self, ready: &Ready, knowing: Knowing<'_>) -> Mask {
+        let Mask { bits, exact } = self.with_value(ready);
+        let others = other_names(knowing.directory, ready);
+        Mask { bits: others.into_iter().fold(bits, |bits, name| bits | self.with(value_key(name))), exact }
+    }
+
+    fn rows(&self, passes: impl Fn(&Row) -> bool) -> Mask {
+        let passing = self.rows.iter().enumerate().filter(|(_, row)| passes(row));
+        Mask { bits: passing.fold(0, |bits, (bit, _)| bits | 1 << bit), exact: true }
+    }
+
+    fn named(&self, name: Name, ready: &Ready, knowing: Knowing<'_>) -> Mask {
+        let (from, _) = ready.times();
+        match name {
+            Name::Time => self.rows(|row| ready.time(row.time_ms)),
+            Name::Received => self.rows(|row| ready.time(row.received_ms)),
+            Name::Since => self.rows(|row| row.time_ms >= from),
+            Name::Until => self.rows(|row| row.time_ms < from),
+            Name::Entry => self.rows(|row| ready.value(row.kind.word())),
+            Name::Source => self.rows(|row| knowing.state.sources.get(&row.source).is_some_and(|source| ready.value(&source.name))),
+            Name::Index => match ready {
+                Ready::Is(literal) => match literal.folded.parse::<u64>() {
+                    Ok(index) if index.checked_sub(self.first).is_some_and(|bit| bit < BLOCK_ENTRIES) => {
+                        Mask { bits: 1 << (index - self.first), exact: false }
+                    }
+                    Ok(_) => Mask { bits: 0, exact: true },
+                    Err(_) => ANY,
+                },
+                _ => ANY,
+            },
+            Name::Actor | Name::Target => self.person(ready, knowing),
+            name if name.is_prose() => match ready {
+                Ready::Is(literal) => self.with_words(literal),
+                _ => ANY,
+            },
+            _ => self.with_value(ready),
+        }
+    }
+
+    fn node(&self, node: &Node, knowing: Knowing<'_>) -> Mask {
+        match node {
+            Node::All => Mask { bits: u64::MAX, exact: true },
+            Node::Not(inner) => match self.node(inner, knowing) {
+                Mask { bits, exact: true } => Mask { bits: !bits, exact: true },
+                // What may match may also not match.
+                _ => ANY,
+            },
+            Node::And(nodes) => nodes
+                .iter()
+                .map(|node| self.node(node, knowing))
+                .fold(Mask { bits: u64::MAX, exact: true }, |all, one| Mask { bits: all.bits & one.bits, exact: all.exact && one.exact }),
+            Node::Or(nodes) => nodes
+                .iter()
+                .map(|node| self.node(node, knowing))
+                .fold(Mask { bits: 0, exact: true }, |any, one| Mask { bits: any.bits | one.bits, exact: any.exact && one.exact }),
+            Node::Term(None, Ready::Is(literal)) => self.with_words(literal),
+            Node::Term(None, _) => ANY,
+            Node::Term(Some(Field::Named(name)), ready) => self.named(*name, ready, knowing),
+            Node::Term(Some(_), ready) => self.with_value(ready),
+        }
+    }
+
+    /// The entries that may match.
+    fn may_match(&self, matcher: &Matcher, knowing: Knowing<'_>) -> u64 {
+        // A source that is of another kind now is mapped in another way.
+        if self.kinds.iter().any(|(number, kind)| kind_of(knowing.state, *number) != kind) {
+            return u64::MAX;
+        }
+        let events = if matcher.events_only { self.rows(|row| row.kind == Kind::Event).bits } else { u64::MAX };
+        self.node(&matcher.root, knowing).bits & events
+    }
+}
+
+/// The blocks, by the number of the first entry.
+#[derive(Debug, Default)]
+struct Blocks {
+    by_first: BTreeMap<u64, Arc<Block>>,
+    keys: usize,
+}
+
+/// What is known of the newest entries.
+#[derive(Debug, Default)]
+pub(super) struct Tail(Mutex<Blocks>);
+
+impl Tail {
+    fn blocks(&self) -> MutexGuard<'_, Blocks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The part of a range that lies in the block of its first entry, or of its last.
+    pub(super) fn step(left: &Range<u64>, from_the_end: bool) -> Range<u64> {
+        if from_the_end {
+            let block = left.end.saturating_sub(1) / BLOCK_ENTRIES * BLOCK_ENTRIES;
+            return block.max(left.start)..left.end;
+        }
+        let block = (left.start / BLOCK_ENTRIES + 1).saturating_mul(BLOCK_ENTRIES);
+        left.start..block.min(left.end)
+    }
+
+    /// Says of entries whether they may match; `step` lies in one block.
+    pub(super) fn candidates(&self, step: &Range<u64>, matcher: &Matcher, knowing: Knowing<'_>) -> impl Fn(u64) -> bool + use<> {
+        let first = step.start / BLOCK_ENTRIES * BLOCK_ENTRIES;
+        let block = self.blocks().by_first.get(&first).cloned();
+        let bits = block.map_or(u64::MAX, |block| block.may_match(matcher, knowing));
+        move |index| index.checked_sub(first).and_then(|bit| bits.checked_shr(u32::try_from(bit).ok()?)).is_some_and(|rest| rest & 1 == 1)
+    }
+
+    /// Forgets what stands in files, and gives the blocks that are still to be learnt, the newest first.
+    fn missing(&self, to_learn: Range<u64>) -> Vec<u64> {
+        let mut blocks = self.blocks();
+        let kept = blocks.by_first.split_off(&to_learn.start);
+        blocks.keys = kept.values().map(|block| block.keys.len()).sum();
+        blocks.by_first = kept;
+        let numbers = to_learn.start / BLOCK_ENTRIES..to_learn.end / BLOCK_ENTRIES;
+        numbers.rev().map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
+    }
+
+    /// Keeps a block; false when there is no room for more.
+    fn keep(&self, block: Block) -> bool {
+        let mut blocks = self.blocks();
+        if blocks.keys + block.keys.len() > KEYS_MAX {
+            return false;
+        }
+        blocks.keys += block.keys.len();
+        blocks.by_first.insert(block.first, Arc::new(block));
+        true
+    }
+}
+
+impl Index {
+    /// Learns the entries that stand in no payload file and that nobody has learnt yet.
+    pub fn learn_tail(&self, trail: &Trail, stopped: &dyn Fn() -> bool) {
+        let (view, nobody) = (trail.view(), Directory::default());
+        let knowing = Knowing { catalog: self.catalog(), directory: &nobody, state: &view.state };
+        let from = stands_in_files_to(&view.state) / BLOCK_ENTRIES * BLOCK_ENTRIES;
+        let to = view.size / BLOCK_ENTRIES * BLOCK_ENTRIES;
+        for first in self.tail.missing(from..to.max(from)) {
+            if stopped() {
+                return;
+            }
+            // What cannot be read is met, and reported, by whoever asks for it.
+            let Ok(entries) = trail.reader().entries(first, BLOCK_ENTRIES as usize) else { continue };
+            let whole = entries.len() as u64 == BLOCK_ENTRIES;
+            if whole && !self.tail.keep(Block::of(&entries, knowing)) {
+                return;
+            }
+        }
+    }
+}
