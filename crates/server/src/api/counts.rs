@@ -108,7 +108,7 @@ fn interval(text: &str) -> Result<Interval, ApiError> {
 }
 
 fn facet(word: &str) -> Result<Name, ApiError> {
-    let counted = || COUNTED.into_iter().chain([Name::Source]);
+    let counted = || COUNTED.iter().copied().chain([Name::Source]);
     counted().find(|name| name.word() == word).ok_or_else(|| {
         let words: Vec<_> = counted().map(Name::word).collect();
         ApiError::bad_request("facets_invalid", format!("there is nothing to count by {word:?}: use some of {}", words.join(", ")))
@@ -213,7 +213,10 @@ mod tests {
         let wanted = Wanted::parse(Some("actor, country,source,actor"), None).unwrap();
         assert_eq!(wanted.facets, [Name::Actor, Name::Country, Name::Source]);
         assert!(Wanted::parse(Some("message"), None).is_err());
-        assert!(Wanted::parse(Some(&COUNTED.map(Name::word).join(",")), None).is_err(), "more than {FACETS_MAX}");
+        assert!(
+            Wanted::parse(Some(&COUNTED.iter().map(|name| name.word()).collect::<Vec<_>>().join(",")), None).is_err(),
+            "more than {FACETS_MAX}"
+        );
         assert!(Wanted::parse(Some(""), None).unwrap().is_nothing());
         assert!(!Wanted::parse(None, Some("")).unwrap().is_nothing());
     }

@@ -141,18 +141,19 @@ impl Line {
             Kind::Event | Kind::Record => (entry.raw.as_ref(), Default::default()),
         };
         let (raw, raw_is) = raw_of(record);
+        let ocsf = document.ocsf_form().map_or("", |(ocsf, _)| ocsf);
         Self {
             index: entry.index,
             entry: entry.leaf.kind.word().to_owned(),
             time: instant::format(document.time_ms()),
             received: instant::format(document.received_ms()),
             source: document.first(Name::Source).unwrap_or_default(),
-            kind: document.kind_read_as().to_owned(),
+            kind: document.mapped().kind.clone(),
             fields: Columns::of(&document),
             raw,
             raw_is,
             // Line breaks stand between its members at most: in a string they are escaped.
-            ocsf: json(document.ocsf_text().replace(['\n', '\r'], " ").as_bytes()).unwrap_or_default(),
+            ocsf: json(ocsf.replace(['\n', '\r'], " ").as_bytes()).unwrap_or_default(),
             evidence: Evidence {
                 leaf: STANDARD.encode(entry.leaf.encode()),
                 salt: STANDARD.encode(entry.salt),

@@ -230,18 +230,6 @@ impl<'a> Document<'a> {
         self.knowing.directory
     }
 
-    /// The kind that an event was read as; nothing of other entries.
-    #[must_use]
-    pub fn kind_read_as(&self) -> &str {
-        &self.meaning().mapped.kind
-    }
-
-    /// The OCSF form of an event as it is written; nothing of other entries.
-    #[must_use]
-    pub fn ocsf_text(&self) -> &str {
-        self.meaning().ocsf.as_ref().map_or("", |ocsf| &ocsf.text)
-    }
-
     /// When it was received, ms.
     #[must_use]
     pub fn received_ms(&self) -> i64 {
