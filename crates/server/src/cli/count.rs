@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,15 +11,15 @@ use crate::api::{CountsWanted, counted_page};
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::maps::MapArgs;
-use crate::cli::place::{Place, with_data_and_trail};
-use crate::cli::safe_text::{escape, escape_line};
+use crate::cli::member::{list, number, text};
+use crate::cli::place::Place;
+use crate::cli::safe_text::escape;
 use crate::cli::saved::{line_at, line_in};
 use crate::cli::search::checked_line;
+use crate::cli::stopped::{record, with_log};
 use crate::clock::Clock;
-use crate::door::directory::Identities;
 use crate::log::records;
-use crate::search::named::Within;
-use crate::search::{Ask, Budget, Index, Order};
+use crate::search::{Ask, Budget, Order};
 
 /// Characters of the longest bar.
 const BAR: u64 = 40;
@@ -96,51 +95,40 @@ impl Count {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Value, Failure> {
-        let catalog = Arc::new(self.maps.catalog()?);
-        let failed = |why: &dyn std::fmt::Display| Failure::new(why.to_string());
-        let wanted = CountsWanted::parse(self.by.as_deref(), self.over()).map_err(|why| failed(&why.message()))?;
-        with_data_and_trail(data, |dir, trail| {
-            let directory = Identities::kept_in(dir.directory_file()).in_force(trail).map_err(|why| failed(&why))?;
-            let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
+        let wanted = CountsWanted::parse(self.by.as_deref(), self.over()).map_err(|why| Failure::new(why.message()))?;
+        with_log(data, self.maps.catalog()?, |log| {
             let ask = Ask {
-                query: line_in(Within { trail, index: &index, directory: &directory }, &self.query)?,
+                query: line_in(log, &self.query)?,
                 order: Order::Newest,
                 cursor: None,
                 now_ms: Clock::system().now_ms(),
                 budget: Budget { hits: 0, bytes: usize::MAX, time: Duration::from_secs(3600), entries: u64::MAX },
             };
-            let page = counted_page((trail, &index, &directory), &ask, &wanted).map_err(|why| failed(&why))?;
-            let page = serde_json::to_value(&page).map_err(|why| failed(&why))?;
-            let record = records::search("local", &ask.query.to_string(), 0, trail.view().size);
-            trail.log().record_blocking(&record).map_err(|why| Failure::new(format!("the search could not be recorded: {why}")))?;
+            let page = serde_json::to_value(&counted_page((log.trail, log.index, log.directory), &ask, &wanted)?)?;
+            record(log, "search", &records::search("local", &ask.query.to_string(), 0, log.trail.view().size))?;
             Ok(page)
         })
     }
 }
 
 fn write_tables(counts: &Value, out: &mut dyn Write) -> Result<(), Failure> {
-    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(escape_line).unwrap_or_default();
     let matches = number(counts, "matches");
     writeln!(out, "{matches} match")?;
-    let list = |of: Option<&Value>| of.and_then(Value::as_array).cloned().unwrap_or_default();
-    for facet in list(counts.get("facets")) {
-        let (distinct, total) = (number(&facet, "distinct"), number(&facet, "total"));
-        writeln!(out, "\n{}: {distinct} values, {} without one", text(&facet, "field"), matches.saturating_sub(total))?;
-        let values = list(facet.get("values"));
-        for value in &values {
+    for facet in list(counts, "facets") {
+        let (distinct, total) = (number(facet, "distinct"), number(facet, "total"));
+        writeln!(out, "\n{}: {distinct} values, {} without one", text(facet, "field"), matches.saturating_sub(total))?;
+        for value in list(facet, "values") {
             writeln!(out, "{:>12}  {}", number(value, "count"), text(value, "value"))?;
         }
-        let shown: u64 = values.iter().map(|value| number(value, "count")).sum();
+        let shown: u64 = list(facet, "values").map(|value| number(value, "count")).sum();
         if total > shown {
             writeln!(out, "{:>12}  of other values", total - shown)?;
         }
     }
     if let Some(histogram) = counts.get("histogram") {
-        let buckets = list(histogram.get("buckets"));
         writeln!(out, "\nover time, in intervals of {} minutes", number(histogram, "interval_ms") / 60_000)?;
-        let most = buckets.iter().map(|bucket| number(bucket, "count")).max().unwrap_or(1).max(1);
-        for bucket in &buckets {
+        let most = list(histogram, "buckets").map(|bucket| number(bucket, "count")).max().unwrap_or(1).max(1);
+        for bucket in list(histogram, "buckets") {
             let count = number(bucket, "count");
             let bar = "#".repeat(usize::try_from((count * BAR).div_ceil(most)).unwrap_or(0));
             writeln!(out, "{}  {count:>12}  {bar}", text(bucket, "from"))?;

@@ -4,7 +4,6 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use evidence::evidence_file::{EvidenceFile, VerifiedEvidence};
@@ -14,14 +13,12 @@ use crate::api::{EvidenceAsk, Redaction, format_rfc3339, make_evidence};
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::maps::MapArgs;
-use crate::cli::place::{Place, with_data_and_trail};
+use crate::cli::place::Place;
 use crate::cli::safe_text::escape_line;
 use crate::cli::saved::{line_at, line_in};
 use crate::cli::search::checked_line;
+use crate::cli::stopped::with_log;
 use crate::clock::Clock;
-use crate::door::directory::Identities;
-use crate::search::Index;
-use crate::search::named::Within;
 
 /// Make a file that proves what a search found, to hand to somebody who trusts nobody
 ///
@@ -95,19 +92,16 @@ impl Evidence {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Vec<u8>, Failure> {
-        let catalog = Arc::new(self.maps.catalog()?);
-        with_data_and_trail(data, |dir, trail| {
-            let directory = Identities::kept_in(dir.directory_file()).in_force(trail)?;
-            let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
+        with_log(data, self.maps.catalog()?, |log| {
             let ask = EvidenceAsk {
-                query: line_in(Within { trail, index: &index, directory: &directory }, &self.query)?,
+                query: line_in(log, &self.query)?,
                 title: self.title.clone(),
                 redactions: self.redact.clone(),
                 repeats: self.repeats,
                 by: "local".to_owned(),
                 now_ms: Clock::system().now_ms(),
             };
-            Ok(make_evidence(trail, &index, &directory, &ask)?.to_json())
+            Ok(make_evidence(log.trail, log.index, log.directory, &ask)?.to_json())
         })
     }
 }

@@ -4,7 +4,6 @@ mod output;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,17 +13,16 @@ use crate::cli::Answer;
 use crate::cli::export::output::Output;
 use crate::cli::failure::Failure;
 use crate::cli::maps::MapArgs;
-use crate::cli::place::{Place, with_data_and_trail};
+use crate::cli::place::Place;
 use crate::cli::safe_text::escape_line;
 use crate::cli::saved::{line_at, line_in};
 use crate::cli::search::{checked_line, marked};
 use crate::cli::server::Server;
+use crate::cli::stopped::{record, with_log};
 use crate::clock::Clock;
-use crate::door::directory::Identities;
 use crate::export::{Encoding, From, Line, Manifest, Page, page};
 use crate::log::records;
-use crate::search::named::Within;
-use crate::search::{Budget, Index, Query, parse};
+use crate::search::{Budget, Query, parse};
 
 /// A page of a stopped directory.
 const PAGE: Budget = Budget { hits: 20_000, bytes: 16 << 20, time: Duration::from_secs(60), entries: 1_000_000 };
@@ -119,19 +117,14 @@ impl Export {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Output, Failure> {
-        let catalog = Arc::new(self.maps.catalog()?);
-        with_data_and_trail(data, |dir, trail| {
-            let identities = Identities::kept_in(dir.directory_file());
-            let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;
-            let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
-            let line = line_in(Within { trail, index: &index, directory: &directory }, &self.query)?;
+        with_log(data, self.maps.catalog()?, |log| {
+            let line = line_in(log, &self.query)?;
             let (output, encoding) = (self.output(&line)?, self.format.encoding());
             write_pages(output, Clock::system().now_ms(), |from| {
-                let page = page(trail, &index, &directory, &line, from, PAGE, encoding).map_err(|why| Failure::new(why.to_string()))?;
+                let page = page(log.trail, log.index, log.directory, &line, from, PAGE, encoding)?;
                 let covered = &page.manifest.covered;
                 let (range, size) = ((covered.from, covered.to), page.manifest.tree.size);
-                let record = records::export("local", &page.manifest.query, encoding.word(), range, size, page.manifest.count);
-                trail.log().record_blocking(&record).map_err(|why| Failure::new(format!("the export could not be recorded: {why}")))?;
+                record(log, "export", &records::export("local", &page.manifest.query, encoding.word(), range, size, page.manifest.count))?;
                 Ok(page)
             })
         })

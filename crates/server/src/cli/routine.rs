@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value;
@@ -11,13 +10,12 @@ use crate::api::history_of;
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::maps::MapArgs;
-use crate::cli::place::{Place, with_data_and_trail};
+use crate::cli::member::{is_true, list, number, text};
+use crate::cli::place::Place;
 use crate::cli::safe_text::{escape, escape_line};
-use crate::cli::who::{UNHURRIED, number, say_what_is_covered, text};
+use crate::cli::stopped::{record, with_log};
+use crate::cli::who::{UNHURRIED, say_what_is_covered};
 use crate::clock::Clock;
-use crate::door::directory::Identities;
-use crate::search::Index;
-use crate::search::named::Within;
 
 /// Is an event routine for whoever did it? Its action, place, device and hour in what they and their peers did before
 ///
@@ -53,17 +51,12 @@ impl Routine {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Value, Failure> {
-        let catalog = Arc::new(self.maps.catalog()?);
-        with_data_and_trail(data, |dir, trail| {
-            let failed = |why: &dyn std::fmt::Display| Failure::new(why.to_string());
-            let directory = Identities::kept_in(dir.directory_file()).in_force(trail).map_err(|why| failed(&why))?;
-            let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
-            let log = Within { trail, index: &index, directory: &directory };
-            let found = history_of(log, self.index, Clock::system().now_ms(), UNHURRIED, "local").map_err(|why| failed(&why))?;
-            let (answer, record) =
+        with_log(data, self.maps.catalog()?, |log| {
+            let found = history_of(log, self.index, Clock::system().now_ms(), UNHURRIED, "local")?;
+            let (answer, of_it) =
                 found.ok_or_else(|| Failure::new(format!("entry {} is no event but one of the log's own", self.index)))?;
-            trail.log().record_blocking(&record).map_err(|why| Failure::new(format!("the question could not be recorded: {why}")))?;
-            serde_json::to_value(&answer).map_err(|why| failed(&why))
+            record(log, "question", &of_it)?;
+            Ok(serde_json::to_value(&answer)?)
         })
     }
 }
@@ -74,9 +67,9 @@ fn write_history(answer: &Value, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "{}", text(answer, "says"))?;
     for whose in ["identity", "peers"] {
         let Some(history) = answer.get(whose).filter(|history| !history.is_null()) else { continue };
-        let least = if history.get("exact") == Some(&Value::Bool(true)) { "" } else { "at least " };
+        let least = if is_true(history, "exact") { "" } else { "at least " };
         writeln!(out, "\n{}: {least}{} earlier events", text(history, "of"), number(history, "events"))?;
-        for habit in history.get("habits").and_then(Value::as_array).into_iter().flatten() {
+        for habit in list(history, "habits") {
             let when = |name: &str| habit.get(name).map(|seen| text(seen, "time")).filter(|time| !time.is_empty());
             let seen = when("first").zip(when("last")).map_or_else(String::new, |(first, last)| format!("{first} … {last}"));
             let line = format!(

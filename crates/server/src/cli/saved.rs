@@ -1,8 +1,6 @@
 //! Saved searches: search lines under a name.
 
 use std::io::Write;
-use std::path::Path;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -11,14 +9,14 @@ use ureq::http::Method;
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::maps::catalog;
-use crate::cli::place::{Place, with_data_and_trail};
+use crate::cli::place::Place;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::search::{checked_line, marked};
 use crate::cli::server::Server;
-use crate::door::directory::Identities;
+use crate::cli::stopped::with_log;
 use crate::search::named::{Kept, Within};
 use crate::search::saved::{SavedLines, SavedSearch, names_saved, parse_among};
-use crate::search::{Index, Query, Saved as Searches, parse};
+use crate::search::{Query, Saved as Searches, parse};
 
 /// Who a change through a stopped directory is by: whoever may write it.
 const LOCAL: &str = "local";
@@ -74,7 +72,7 @@ impl Saved {
             Action::Add { name, line, place } => {
                 parse(&line).map_err(|why| marked(&line, &why))?;
                 let changed = match &place.data {
-                    Some(data) => in_data(data, |within| Ok(Searches::default().set(within, &name, &line, LOCAL)?))?,
+                    Some(data) => with_log(data, catalog(None, &[])?, |within| Ok(Searches::default().set(within, &name, &line, LOCAL)?))?,
                     None => {
                         let body = json!({ "line": line });
                         let answer = place.server.connect()?.ask(&Method::PUT, &path_of(&name), Some(&body))?.json()?;
@@ -86,14 +84,14 @@ impl Saved {
             }
             Action::List { json, place } => {
                 let saved = match &place.data {
-                    Some(data) => in_data(data, |within| Ok(Searches::default().in_force(within)?))?,
+                    Some(data) => with_log(data, catalog(None, &[])?, |within| Ok(Searches::default().in_force(within)?))?,
                     None => all(&place.server.connect()?)?,
                 };
                 write_list(&saved, json, out)?;
             }
             Action::Remove { name, place } => {
                 match &place.data {
-                    Some(data) => in_data(data, |within| Ok(Searches::default().remove(within, &name, LOCAL)?))?,
+                    Some(data) => with_log(data, catalog(None, &[])?, |within| Ok(Searches::default().remove(within, &name, LOCAL)?))?,
                     None => drop(place.server.connect()?.ask(&Method::DELETE, &path_of(&name), None)?),
                 }
                 writeln!(out, "{} is removed", escape_line(&name))?;
@@ -136,15 +134,6 @@ fn all(server: &Server) -> Result<SavedLines, Failure> {
         Some((text("name")?, Kept { value: SavedSearch { line: text("line")? }, by: text("by")?, index }))
     };
     listed.iter().map(read).collect::<Option<_>>().ok_or_else(other)
-}
-
-fn in_data<T>(data: &Path, work: impl FnOnce(Within<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
-    let catalog = Arc::new(catalog(None, &[])?);
-    with_data_and_trail(data, |dir, trail| {
-        let directory = Identities::kept_in(dir.directory_file()).in_force(trail)?;
-        let index = Index::kept_in(dir.derived_dir(), catalog);
-        work(Within { trail, index: &index, directory: &directory })
-    })
 }
 
 fn path_of(name: &str) -> String {

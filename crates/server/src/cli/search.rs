@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,16 +11,15 @@ use crate::api::page;
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::maps::MapArgs;
-use crate::cli::place::{Place, with_data_and_trail};
+use crate::cli::place::Place;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::saved::{line_at, line_in};
+use crate::cli::stopped::{record, with_log};
 use crate::clock::Clock;
-use crate::door::directory::Identities;
 use crate::export::safe_cell;
 use crate::log::records;
-use crate::search::named::Within;
 use crate::search::parse::parse_with;
-use crate::search::{Ask, Budget, Cursor, Index, Order, Query, QueryError};
+use crate::search::{Ask, Budget, Cursor, Order, Query, QueryError};
 
 /// Matches asked for at a time.
 const PAGE: usize = 500;
@@ -121,28 +119,21 @@ impl Search {
     }
 
     fn read_directory(&self, data: &Path) -> Result<Pages, Failure> {
-        let catalog = Arc::new(self.maps.catalog()?);
-        with_data_and_trail(data, |dir, trail| {
-            let identities = Identities::kept_in(dir.directory_file());
-            let directory = identities.in_force(trail).map_err(|why| Failure::new(why.to_string()))?;
-            let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
-            let failed = |why: &dyn std::fmt::Display| Failure::new(why.to_string());
-            let line = line_in(Within { trail, index: &index, directory: &directory }, &self.query)?;
+        with_log(data, self.maps.catalog()?, |log| {
+            let line = line_in(log, &self.query)?;
             let pages = self.pages(|limit, cursor| {
                 let ask = Ask {
                     query: line.clone(),
                     order: if self.oldest { Order::Oldest } else { Order::Newest },
-                    cursor: cursor.map(str::parse::<Cursor>).transpose().map_err(|why| failed(&why))?,
+                    cursor: cursor.map(str::parse::<Cursor>).transpose()?,
                     now_ms: Clock::system().now_ms(),
                     budget: Budget { hits: limit, bytes: PAGE_BYTES, time: Duration::from_secs(3600), entries: u64::MAX },
                 };
-                let page = page(trail, &index, &directory, &ask).map_err(|why| failed(&why))?;
-                serde_json::to_value(&page).map_err(|why| failed(&why))
+                Ok(serde_json::to_value(&page(log.trail, log.index, log.directory, &ask)?)?)
             })?;
             let query = pages.query.as_str().unwrap_or_default();
             let size = pages.tree.get("size").and_then(Value::as_u64).unwrap_or_default();
-            let record = records::search("local", query, pages.hits.len() as u64, size);
-            trail.log().record_blocking(&record).map_err(|why| Failure::new(format!("the search could not be recorded: {why}")))?;
+            record(log, "search", &records::search("local", query, pages.hits.len() as u64, size))?;
             Ok(pages)
         })
     }

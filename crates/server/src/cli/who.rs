@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,14 +11,14 @@ use crate::api::{Inquired, investigate};
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::maps::MapArgs;
-use crate::cli::place::{Place, with_data_and_trail};
+use crate::cli::member::{is_true, list, number, text};
+use crate::cli::place::Place;
 use crate::cli::safe_text::{escape, escape_line};
+use crate::cli::saved::encoded;
+use crate::cli::stopped::{record, with_log};
 use crate::clock::Clock;
-use crate::door::directory::Identities;
 use crate::investigate::Bounds;
 use crate::investigate::timeline::{Asked, EVENTS_MAX};
-use crate::search::Index;
-use crate::search::named::Within;
 
 /// On a stopped directory nobody else waits.
 pub const UNHURRIED: Bounds = Bounds { time: Duration::from_secs(3600), entries: u64::MAX, matches: EVENTS_MAX };
@@ -84,7 +83,6 @@ impl Who {
     }
 
     fn ask_server(&self) -> Result<Value, Failure> {
-        let id: String = form_urlencoded::byte_serialize(self.identity.as_bytes()).collect::<String>().replace('+', "%20");
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("limit", &self.limit.to_string());
         for (name, value) in [("since", &self.since), ("until", &self.until), ("how", &self.how)] {
@@ -92,40 +90,16 @@ impl Who {
                 query.append_pair(name, value);
             }
         }
-        self.place.server.connect()?.fetch(&format!("/v1/identities/{id}?{}", query.finish()))?.json()
+        self.place.server.connect()?.fetch(&format!("/v1/identities/{}?{}", encoded(&self.identity), query.finish()))?.json()
     }
 
     fn read_directory(&self, data: &Path, inquired: &Inquired) -> Result<Value, Failure> {
-        let catalog = Arc::new(self.maps.catalog()?);
-        with_data_and_trail(data, |dir, trail| {
-            let failed = |why: &dyn std::fmt::Display| Failure::new(why.to_string());
-            let directory = Identities::kept_in(dir.directory_file()).in_force(trail).map_err(|why| failed(&why))?;
-            let index = Index::kept_in(dir.derived_dir(), Arc::clone(&catalog));
-            let log = Within { trail, index: &index, directory: &directory };
-            let now_ms = Clock::system().now_ms();
-            let (answer, record) = investigate(log, inquired, now_ms, UNHURRIED, "local").map_err(|why| failed(&why))?;
-            trail.log().record_blocking(&record).map_err(|why| Failure::new(format!("the question could not be recorded: {why}")))?;
-            serde_json::to_value(&answer).map_err(|why| failed(&why))
+        with_log(data, self.maps.catalog()?, |log| {
+            let (answer, of_it) = investigate(log, inquired, Clock::system().now_ms(), UNHURRIED, "local")?;
+            record(log, "question", &of_it)?;
+            Ok(serde_json::to_value(&answer)?)
         })
     }
-}
-
-/// A member as text that moves no cursor; empty when it is not there.
-pub fn text(of: &Value, name: &str) -> String {
-    of.get(name).and_then(Value::as_str).map(escape_line).unwrap_or_default()
-}
-
-/// A member as number; 0 when it is not there.
-pub fn number(of: &Value, name: &str) -> u64 {
-    of.get(name).and_then(Value::as_u64).unwrap_or_default()
-}
-
-fn list<'v>(of: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
-    of.get(name).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn is_true(of: &Value, name: &str) -> bool {
-    of.get(name) == Some(&Value::Bool(true))
 }
 
 /// Says on standard error what an answer rests on.
