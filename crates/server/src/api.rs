@@ -45,6 +45,7 @@ mod keys;
 mod kubernetes;
 mod limits;
 mod metrics;
+mod noted;
 mod operate;
 mod otlp;
 mod protocol;

@@ -23,6 +23,7 @@ use crate::api::auth::authorize;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::limits::{EXPORTS_MAX, LIST_BYTES_MAX, SEARCH_ENTRIES_MAX, SEARCH_TIME};
+use crate::api::noted::note;
 use crate::api::query::{Switch, query};
 use crate::api::route::Needs;
 use crate::api::saved;
@@ -73,7 +74,7 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
     })?;
     let index = api.index();
     let size = api.trail.view().size;
-    note(&index, records::export_begun(&by, &line.to_string(), encoding.word(), size))?;
+    note(&index, "exports", records::export_begun(&by, &line.to_string(), encoding.word(), size))?;
     let mut key = axum::http::HeaderMap::new();
     if let Some(value) = asked.parts.headers.get(axum::http::header::AUTHORIZATION) {
         key.insert(axum::http::header::AUTHORIZATION, value.clone());
@@ -109,7 +110,7 @@ async fn one_page(api: &Arc<Api>, by: String, line: Query, from: From) -> Result
     let index = api.index();
     let Page { lines, manifest } = read(api, line, from, Encoding::Ndjson).await?;
     let range = (manifest.covered.from, manifest.covered.to);
-    note(&index, records::export(&by, &manifest.query, &manifest.encoding, range, manifest.tree.size, manifest.count))?;
+    note(&index, "exports", records::export(&by, &manifest.query, &manifest.encoding, range, manifest.tree.size, manifest.count))?;
     let mut body = Encoder::Ndjson.write(&lines).map_err(|why| broken(&why))?;
     end_line(&manifest, &mut body)?;
     Ok(bytes(StatusCode::OK, Encoding::Ndjson.media(), body))
@@ -122,12 +123,6 @@ async fn read(api: &Arc<Api>, line: Query, from: From, encoding: Encoding) -> Re
         Ok(page(trail, &index, &directory, &line, from, PAGE, encoding)?)
     })
     .await
-}
-
-fn note(index: &Index, record: Vec<u8>) -> Result<(), ApiError> {
-    let noted = index.note(record);
-    let busy = || ApiError::later("busy", "the log takes no records of exports now, so nothing is shown: ask again in a moment", 1);
-    noted.then_some(()).ok_or_else(busy)
 }
 
 fn broken(why: &dyn std::fmt::Display) -> ApiError {

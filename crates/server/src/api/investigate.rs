@@ -14,6 +14,7 @@ use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::events::index;
 use crate::api::limits::{LIST_ENTRIES_MAX, SEARCH_ENTRIES_MAX, SEARCH_TIME};
+use crate::api::noted::note;
 use crate::api::query::{NoQuery, query};
 use crate::api::search::UnreadableJson;
 use crate::api::state::Api;
@@ -22,10 +23,10 @@ use crate::investigate::routine::{Routine, routine as routine_of};
 use crate::investigate::timeline::{Asked as Question, EVENTS_MAX, Timeline, timeline};
 use crate::investigate::{Bounds, Covered, Inquiry};
 use crate::log::records;
+use crate::search::SearchError;
 use crate::search::document::{Document, Knowing};
 use crate::search::instant;
 use crate::search::named::Within;
-use crate::search::{Index, SearchError};
 use crate::source::identity::IDENTITY_CHARS_MAX;
 
 /// Lines in an answer when none is said.
@@ -185,11 +186,6 @@ fn answered<T>(inquiry: &Inquiry<'_>, answer: T, unreadable: Vec<UnreadableJson>
     Answered { answer, tree: TreeJson { size, root: root.to_string() }, unreadable, checkpoint }
 }
 
-fn note(index: &Index, record: Vec<u8>) -> Result<(), ApiError> {
-    let busy = || ApiError::later("busy", "the log takes no records of searches now, so nothing is shown: ask again in a moment", 1);
-    index.note(record).then_some(()).ok_or_else(busy)
-}
-
 /// `GET /v1/identities/{id}?since=&until=&behind=&limit=&how=`.
 pub async fn identity(api: &Arc<Api>, caller: &Credential, mut asked: Asked) -> Result<Response, ApiError> {
     let identity = asked.path_part().await?;
@@ -204,7 +200,7 @@ pub async fn identity(api: &Arc<Api>, caller: &Credential, mut asked: Asked) -> 
         let directory = admission.identities().in_force(trail)?;
         let log = Within { trail, index: &index, directory: &directory };
         let (answer, record) = investigate(log, &inquired, now_ms, BOUNDS, &key)?;
-        note(&index, record)?;
+        note(&index, "searches", record)?;
         Ok(json(StatusCode::OK, &answer))
     })
     .await
@@ -225,7 +221,7 @@ pub async fn routine(api: &Arc<Api>, caller: &Credential, mut asked: Asked) -> R
             )
         };
         let (answer, record) = found.ok_or_else(no_event)?;
-        note(&index, record)?;
+        note(&index, "searches", record)?;
         Ok(json(StatusCode::OK, &answer))
     })
     .await

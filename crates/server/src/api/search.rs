@@ -15,6 +15,7 @@ use crate::api::entry_json::EntryJson;
 use crate::api::error::ApiError;
 use crate::api::instant::format_rfc3339;
 use crate::api::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, SEARCH_ENTRIES_MAX, SEARCH_TIME};
+use crate::api::noted::note;
 use crate::api::query::query;
 use crate::api::saved;
 use crate::api::state::Api;
@@ -139,9 +140,7 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
     api.search(move |trail| {
         let directory = admission.identities().in_force(trail)?;
         let page = counted_page((trail, &index, &directory), &ask, &wanted)?;
-        if !index.note(records::search(&key.to_string(), &page.query, page.events.len() as u64, page.tree.size)) {
-            return Err(ApiError::later("busy", "the log takes no records of searches now, so nothing is shown: ask again in a moment", 1));
-        }
+        note(&index, "searches", records::search(&key.to_string(), &page.query, page.events.len() as u64, page.tree.size))?;
         Ok(json(StatusCode::OK, &page))
     })
     .await

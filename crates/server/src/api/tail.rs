@@ -27,6 +27,7 @@ use crate::api::auth::authorize;
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
 use crate::api::limits::TAIL_READS_MAX;
+use crate::api::noted::note;
 use crate::api::query::query;
 use crate::api::route::Needs;
 use crate::api::saved;
@@ -88,9 +89,7 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
         ApiError::later("tails_full", format!("{most} readers follow the log already, as many as may: end one, or ask again later"), 10)
     })?;
     let (index, by, line_read) = (api.index(), caller.key_id().to_string(), line.to_string());
-    if !index.note(records::tail_begun(&by, &line_read, from)) {
-        return Err(ApiError::later("busy", "the log takes no records of searches now, so nothing is shown: ask again in a moment", 1));
-    }
+    note(&index, "searches", records::tail_begun(&by, &line_read, from))?;
     let mut begin = Frames::default();
     begin.begun(&line_read, from, size);
     let mut key = HeaderMap::new();
