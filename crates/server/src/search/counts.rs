@@ -21,7 +21,7 @@ use tlog::Hash;
 use crate::search::Index;
 use crate::search::ask::{SearchError, Unreadable};
 use crate::search::cursor::Order;
-use crate::search::document::{Document, Knowing};
+use crate::search::document::Document;
 use crate::search::field::Name;
 use crate::search::matcher::Matcher;
 use crate::search::ordinals::Ordinals;
@@ -240,7 +240,7 @@ impl Counter<'_> {
     /// Counts a stretch entry by entry.
     fn walk(&self, stretch: Stretch) -> Tally {
         let mut tally = Tally::by(self.ask.facets.len());
-        let knowing = Knowing { catalog: self.within.index.catalog(), directory: self.within.directory, state: &self.within.state };
+        let knowing = self.within.knowing();
         let mut take = |entry: StoredEntry| {
             let document = Document::new(&entry, knowing);
             tally.matches += 1;

@@ -65,14 +65,19 @@ fn told(node: &Node, index: u64, leaf: &Leaf, state: &TrailState) -> Option<bool
         Node::Not(inner) => told(inner, index, leaf, state).map(|holds| !holds),
         Node::And(nodes) => settled(nodes, false),
         Node::Or(nodes) => settled(nodes, true),
-        Node::Term(Some(Field::Named(name)), ready) => match name {
-            Name::Entry => Some(ready.value(leaf.kind.word())),
-            Name::Source => Some(state.sources.get(&leaf.source).is_some_and(|source| ready.value(&source.name))),
-            Name::Received => Some(ready.time(i64::try_from(leaf.received_at).unwrap_or(i64::MAX))),
-            Name::Index => Some(ready.value(&index.to_string())),
-            _ => None,
-        },
+        Node::Term(Some(Field::Named(name)), ready) => leaf_passes(*name, ready, index, leaf, state),
         Node::Term(..) => None,
+    }
+}
+
+/// Whether a field passes that a leaf tells; nothing of any other.
+pub(super) fn leaf_passes(name: Name, ready: &Ready, index: u64, leaf: &Leaf, state: &TrailState) -> Option<bool> {
+    match name {
+        Name::Entry => Some(ready.value(leaf.kind.word())),
+        Name::Source => Some(state.sources.get(&leaf.source).is_some_and(|source| ready.value(&source.name))),
+        Name::Received => Some(ready.time(i64::try_from(leaf.received_at).unwrap_or(i64::MAX))),
+        Name::Index => Some(ready.value(&index.to_string())),
+        _ => None,
     }
 }
 

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use evidence::leaf::Kind;
+use evidence::leaf::{Kind, Leaf};
 
 use crate::log::core::stands_in_files_to;
 use crate::search::compare::{Literal, Ready};
 use crate::search::document::{Document, Knowing};
 use crate::search::field::{Field, Name};
 use crate::search::keys::{ByItself, each_key, is_filed, value_key, word_key};
-use crate::search::matcher::{Matcher, Node};
+use crate::search::matcher::{Matcher, Node, leaf_passes};
 use crate::search::narrow::other_names;
 use crate::search::{Index, kind_of};
 use crate::source::directory::Directory;
@@ -37,19 +37,17 @@ struct Mask {
 /// Any entry may match.
 const ANY: Mask = Mask { bits: u64::MAX, exact: false };
 
-/// What needs no hash.
+/// What needs no hash: its leaf, and when it happened.
 #[derive(Debug)]
 struct Row {
-    source: u32,
-    kind: Kind,
+    index: u64,
+    leaf: Leaf,
     time_ms: i64,
-    received_ms: i64,
 }
 
 /// What is known of [`BLOCK_ENTRIES`] neighbours.
 #[derive(Debug)]
 struct Block {
-    first: u64,
     rows: Vec<Row>,
     /// The kinds that the sources had.
     kinds: BTreeMap<u32, String>,
@@ -70,13 +68,13 @@ impl Block {
             let document = Document::new(entry, knowing);
             let source = document.source();
             kinds.entry(source).or_insert_with(|| kind_of(knowing.state, source).to_owned());
-            rows.push(Row { source, kind: document.kind(), time_ms: document.time_ms(), received_ms: document.received_ms() });
+            rows.push(Row { index: entry.index, leaf: entry.leaf, time_ms: document.time_ms() });
             each_key(&document, &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
         }
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_unstable();
         let (keys, masks): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-        Self { first: entries.first().map_or(0, |entry| entry.index), rows, kinds, keys: keys.into(), masks: masks.into() }
+        Self { rows, kinds, keys: keys.into(), masks: masks.into() }
     }
 
     /// The entries that have a hash.
@@ -111,21 +109,11 @@ impl Block {
         let (from, _) = ready.times();
         match name {
             Name::Time => self.rows(|row| ready.time(row.time_ms)),
-            Name::Received => self.rows(|row| ready.time(row.received_ms)),
             Name::Since => self.rows(|row| row.time_ms >= from),
             Name::Until => self.rows(|row| row.time_ms < from),
-            Name::Entry => self.rows(|row| ready.value(row.kind.word())),
-            Name::Source => self.rows(|row| knowing.state.sources.get(&row.source).is_some_and(|source| ready.value(&source.name))),
-            Name::Index => match ready {
-                Ready::Is(literal) => match literal.folded.parse::<u64>() {
-                    Ok(index) if index.checked_sub(self.first).is_some_and(|bit| bit < BLOCK_ENTRIES) => {
-                        Mask { bits: 1 << (index - self.first), exact: false }
-                    }
-                    Ok(_) => Mask { bits: 0, exact: true },
-                    Err(_) => ANY,
-                },
-                _ => ANY,
-            },
+            Name::Entry | Name::Source | Name::Received | Name::Index => {
+                self.rows(|row| leaf_passes(name, ready, row.index, &row.leaf, knowing.state) == Some(true))
+            }
             Name::Actor | Name::Target => self.person(ready, knowing),
             name if name.is_prose() => match ready {
                 Ready::Is(literal) => self.with_words(literal),
@@ -164,7 +152,7 @@ impl Block {
         if self.kinds.iter().any(|(number, kind)| kind_of(knowing.state, *number) != kind) {
             return u64::MAX;
         }
-        let events = if matcher.events_only { self.rows(|row| row.kind == Kind::Event).bits } else { u64::MAX };
+        let events = if matcher.events_only { self.rows(|row| row.leaf.kind == Kind::Event).bits } else { u64::MAX };
         self.node(&matcher.root, knowing).bits & events
     }
 }
@@ -213,14 +201,14 @@ impl Tail {
         numbers.rev().map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
     }
 
-    /// Keeps a block; false when there is no room for more.
-    fn keep(&self, block: Block) -> bool {
+    /// Keeps the block that begins at `first`; false when there is no room for more.
+    fn keep(&self, first: u64, block: Block) -> bool {
         let mut blocks = self.blocks();
         if blocks.keys + block.keys.len() > KEYS_MAX {
             return false;
         }
         blocks.keys += block.keys.len();
-        blocks.by_first.insert(block.first, Arc::new(block));
+        blocks.by_first.insert(first, Arc::new(block));
         true
     }
 }
@@ -239,7 +227,7 @@ impl Index {
             // What cannot be read is met, and reported, by whoever asks for it.
             let Ok(entries) = trail.reader().entries(first, BLOCK_ENTRIES as usize) else { continue };
             let whole = entries.len() as u64 == BLOCK_ENTRIES;
-            if whole && !self.tail.keep(Block::of(&entries, knowing)) {
+            if whole && !self.tail.keep(first, Block::of(&entries, knowing)) {
                 return;
             }
         }

@@ -1,6 +1,9 @@
 //! Entries that stand in no payload file yet.
 
-use indelible::search::{Order, parse};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indelible::search::{Indexer, Order, parse};
 use proptest::test_runner::TestRunner;
 
 use crate::log::{LINES, Log, asked, cloudtrail, draw, other};
@@ -56,6 +59,15 @@ fn the_newest_entries_are_ruled_out_unread_once_they_were_learnt() {
         // What does not fill a block yet is read, on both sides.
         assert!(read(needle) <= 2 * 64, "{needle}: {} of {behind}", read(needle));
     }
+    let served = Arc::new(log.index());
+    let indexer = Indexer::start(&log.trail, &served).unwrap();
+    let read_by_served = || log.ask(&served, &asked("nowhere", Order::Newest, 1_000)).read;
+    let begin = Instant::now();
+    while read_by_served() > 2 * 64 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the thread of a server learns them");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    indexer.stop();
     log.send("aws", "aws_cloudtrail", &[r#"{"eventName":"nowhere","eventVersion":"1.08","eventSource":"iam.amazonaws.com"}"#.to_owned()]);
     assert_eq!(log.ask(&index, &asked("nowhere", Order::Newest, 10)).hits.len(), 1, "what came since is read");
     log.trail.flush().unwrap();
