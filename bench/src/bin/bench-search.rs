@@ -72,7 +72,7 @@ fn measure(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
         report.section("indexing, both cores");
         report.with_goal("events_per_second_into_the_index", (size as f64 - behind) / seconds, "events/s", Goal::AtLeast(50_000.0));
     }
-    report.section("not in files yet, so compared one by one");
+    report.section("in no payload file yet");
     report.figure("entries", behind, "entries");
     let samples = samples(&mut asker, arguments, size)?;
     warm(&mut asker, &samples, report)?;

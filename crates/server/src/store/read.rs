@@ -30,6 +30,7 @@ use crate::store::wal::{FrameAt, WalReader};
 /// Payload files kept open, each with a descriptor and some 100 KB of what it says of itself: the files of 30 million
 /// entries.
 const OPEN_FILES_MAX: usize = 512;
+
 /// Why something cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
