@@ -7,7 +7,7 @@
 //!            └ a role taken on ◄─ what the role was given before
 //! ```
 //! No source says which of a giver's privileges allowed the gift, so of each kind of gain the giver's newest before
-//! it are shown. The tree itself: [`tree`].
+//! it are shown. The tree itself: [`Tree`].
 
 mod tree;
 
