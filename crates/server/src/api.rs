@@ -19,6 +19,7 @@
 
 mod answer;
 mod auth;
+mod byte_range;
 mod caller;
 mod completeness;
 mod connections;
@@ -42,6 +43,7 @@ mod instant;
 mod issuer_keys;
 mod keys;
 mod kubernetes;
+mod lake;
 mod limits;
 mod metrics;
 mod operate;

@@ -26,8 +26,8 @@ use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
-    completeness, connections, directory, elastic, events, evidence, export, forward, grpc, hec, hook, ingest, keys, kubernetes, metrics,
-    operate, otlp, remap, saved, search, sources, ssf, tail, trail, tree,
+    completeness, connections, directory, elastic, events, evidence, export, forward, grpc, hec, hook, ingest, keys, kubernetes, lake,
+    metrics, operate, otlp, remap, saved, search, sources, ssf, tail, trail, tree,
 };
 use crate::door::Peer;
 use crate::intake::bulk::Verb;
@@ -160,6 +160,8 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::Remap, Some(_)) => remap::post(api, asked).await,
         (Endpoint::Tail, Some(caller)) => tail::get(api, caller, asked).await,
         (Endpoint::Export, Some(caller)) => export::get(api, caller, asked).await,
+        (Endpoint::ListLake, _) => lake::list(api, asked).await,
+        (Endpoint::GetLakeFile, Some(caller)) => lake::file(api, caller, asked).await,
         (Endpoint::ListSaved, _) => saved::list(api, asked).await,
         (Endpoint::SetSaved, Some(caller)) => saved::set(api, caller, asked).await,
         (Endpoint::RemoveSaved, Some(caller)) => saved::remove(api, caller, asked).await,

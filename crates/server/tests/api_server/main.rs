@@ -24,6 +24,7 @@ mod hooks;
 mod ingest;
 mod keys;
 mod kubernetes;
+mod lake;
 mod lifecycle;
 mod limits;
 mod operate;
