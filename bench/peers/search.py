@@ -51,8 +51,9 @@ def pairs(data):
 
 def joined(read, lake, payload, text):
     columns = ", ".join(f"l.{c.strip()}" for c in COLUMNS.split(",")[:-1])
-    return (f'SELECT {columns}, {text} AS raw FROM {read.format(literal(lake))} l '
-            f'JOIN {read.format(literal(payload))} p ON l."index" = p."index" WHERE l.entry = \'event\'')
+    return (f'SELECT {columns}, p.raw FROM {read.format(literal(lake))} l '
+            f'JOIN (SELECT "index", {text} AS raw FROM {read.format(literal(payload))}) p ON l."index" = p."index" '
+            "WHERE l.entry = 'event'")
 
 
 def literal(text):
@@ -79,7 +80,7 @@ class DuckDB:
     def load(self, data):
         for nth, (lake, payload) in enumerate(pairs(data)):
             into = "INSERT INTO events" if nth else "CREATE TABLE events AS"
-            self.db.execute(f"{into} {joined('read_parquet({})', lake, payload, 'decode(p.raw)')}")
+            self.db.execute(f"{into} {joined('read_parquet({})', lake, payload, 'decode(raw)')}")
         for column in ("actor", "ip", "id"):
             self.db.execute(f"CREATE INDEX by_{column} ON events ({column})")
         self.db.execute("CHECKPOINT")
@@ -109,9 +110,11 @@ class ChDB:
         columns += "INDEX a actor TYPE bloom_filter(0.001) GRANULARITY 1, INDEX b ip TYPE bloom_filter(0.001) GRANULARITY 1, "
         columns += "INDEX c id TYPE bloom_filter(0.001) GRANULARITY 1, INDEX d raw TYPE tokenbf_v1(262144, 3, 0) GRANULARITY 1"
         self.run("SET allow_suspicious_low_cardinality_types = 1")
+        # The columns of a file are its own, not those of the table it goes to.
+        self.run("SET use_structure_from_insertion_table_in_table_functions = 0")
         self.run(f"CREATE TABLE events ({columns}) ENGINE = MergeTree ORDER BY \"index\" SETTINGS index_granularity = 8192")
         for lake, payload in pairs(data):
-            self.run(f"INSERT INTO events {joined('file({}, Parquet)', lake, payload, 'p.raw')}")
+            self.run(f"INSERT INTO events {joined('file({}, Parquet)', lake, payload, 'raw')}")
         self.run("OPTIMIZE TABLE events FINAL")
 
     def run(self, sql):
@@ -156,7 +159,7 @@ class Postgres:
                  "ip text, id text, country text, raw text)")
         with self.db.cursor().copy("COPY events FROM STDIN") as copy:
             for lake, payload in pairs(data):
-                rows = self.reader.connect().execute(joined("read_parquet({})", lake, payload, "decode(p.raw)"))
+                rows = self.reader.connect().execute(joined("read_parquet({})", lake, payload, "decode(raw)"))
                 while chunk := rows.fetchmany(10_000):
                     for row in chunk:
                         copy.write_row(row)

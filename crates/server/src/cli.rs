@@ -32,6 +32,7 @@ mod place;
 mod receipt;
 mod remap;
 mod restore;
+mod routine;
 pub mod safe_text;
 mod saved;
 mod search;
@@ -43,6 +44,7 @@ mod synth;
 mod tail;
 mod trail_copy;
 mod verify;
+mod who;
 
 use failure::Failure;
 
@@ -66,6 +68,8 @@ enum Command {
     Search(search::Search),
     Evidence(evidence::Evidence),
     Count(count::Count),
+    Who(who::Who),
+    Routine(routine::Routine),
     Remap(remap::Remap),
     Saved(saved::Saved),
     Forward(forward::Forward),
@@ -104,6 +108,8 @@ impl Command {
             Self::Search(command) => command.run(out),
             Self::Evidence(command) => command.run(out),
             Self::Count(command) => command.run(out),
+            Self::Who(command) => command.run(out),
+            Self::Routine(command) => command.run(out),
             Self::Remap(command) => command.run(out),
             Self::Saved(command) => command.run(out),
             Self::Forward(command) => command.run(out),

@@ -20,6 +20,8 @@ mod forwards;
 mod identities;
 #[path = "cli/imports.rs"]
 mod imports;
+#[path = "cli/investigations.rs"]
+mod investigations;
 #[path = "cli/keys.rs"]
 mod keys;
 #[path = "cli/killed.rs"]

@@ -80,6 +80,11 @@ fn the_commands_that_make_a_synthetic_trail_work() {
 }
 
 #[test]
+fn the_commands_that_investigate_an_identity_work() {
+    assert!(run(&root().join("docs/INVESTIGATE.md")) > 0);
+}
+
+#[test]
 fn the_commands_of_the_export_manual_work() {
     assert!(run(&root().join("docs/EXPORT.md")) > 0);
 }

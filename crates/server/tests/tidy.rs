@@ -5,8 +5,23 @@
 use std::path::{Path, PathBuf};
 
 /// The way of an event. A step may import the steps before it, never one behind it.
-const WAY: [&str; 14] =
-    ["access", "intake", "ocsf", "source", "log", "store", "verify", "watch", "search", "export", "door", "forward", "api", "cli"];
+const WAY: [&str; 15] = [
+    "access",
+    "intake",
+    "ocsf",
+    "source",
+    "log",
+    "store",
+    "verify",
+    "watch",
+    "search",
+    "investigate",
+    "export",
+    "door",
+    "forward",
+    "api",
+    "cli",
+];
 /// Files beside the way. They import no step of it, and every step may import them. `main` wires.
 const FREE: [&str; 3] = ["clock", "config", "synth"];
 /// Past this, a second concept has moved in.

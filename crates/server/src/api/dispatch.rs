@@ -26,8 +26,8 @@ use crate::api::receive::setting_body;
 use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
-    completeness, connections, directory, elastic, events, evidence, export, forward, grpc, hec, hook, ingest, keys, kubernetes, lake,
-    metrics, operate, otlp, remap, saved, search, sources, ssf, tail, trail, tree,
+    completeness, connections, directory, elastic, events, evidence, export, forward, grpc, hec, hook, ingest, investigate, keys,
+    kubernetes, lake, metrics, operate, otlp, remap, saved, search, sources, ssf, tail, trail, tree,
 };
 use crate::door::Peer;
 use crate::intake::bulk::Verb;
@@ -154,6 +154,8 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::GetEvent, _) => events::get(api, asked).await,
         (Endpoint::GetEventRaw, _) => events::raw(api, asked).await,
         (Endpoint::GetEventReceipt, _) => events::receipt(api, asked).await,
+        (Endpoint::GetRoutine, Some(caller)) => investigate::routine(api, caller, asked).await,
+        (Endpoint::GetIdentity, Some(caller)) => investigate::identity(api, caller, asked).await,
         (Endpoint::Search, Some(caller)) => search::get(api, caller, asked).await,
         (Endpoint::GetEvidence, Some(caller)) => evidence::get(api, caller, asked).await,
         (Endpoint::GetDerived, _) => remap::get(api, asked).await,

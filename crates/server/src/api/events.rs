@@ -88,7 +88,7 @@ impl Understanding {
 }
 
 /// The index in a path: decimal digits in their one spelling.
-async fn index(asked: &mut Asked) -> Result<u64, ApiError> {
+pub(super) async fn index(asked: &mut Asked) -> Result<u64, ApiError> {
     let text = asked.path_part().await?;
     tlog::canonical::from_decimal(&text).map_err(|_| {
         ApiError::bad_request("index_invalid", "the index in the path is not a number: use decimal digits without leading zeros")

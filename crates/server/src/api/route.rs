@@ -26,7 +26,9 @@ pub enum Endpoint {
     GetEvent,
     GetEventRaw,
     GetEventReceipt,
+    GetRoutine,
     Search,
+    GetIdentity,
     GetEvidence,
     GetDerived,
     Remap,
@@ -104,13 +106,15 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 84] = [
+pub static ROUTES: [Route; 86] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
     route(Endpoint::GetEventRaw, Method::GET, "/v1/events/{index}/raw", READ),
     route(Endpoint::GetEventReceipt, Method::GET, "/v1/events/{index}/receipt", READ),
+    route(Endpoint::GetRoutine, Method::GET, "/v1/events/{index}/routine", READ),
     route(Endpoint::Search, Method::GET, "/v1/search", READ),
+    route(Endpoint::GetIdentity, Method::GET, "/v1/identities/{id}", READ),
     route(Endpoint::GetEvidence, Method::GET, "/v1/evidence", READ),
     route(Endpoint::GetDerived, Method::GET, "/v1/remap", READ),
     route(Endpoint::Remap, Method::POST, "/v1/remap", ADMIN),

@@ -122,6 +122,23 @@ pub fn index_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
     record("index.differs", vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
 }
 
+/// Somebody asked what an identity did, or with `privilege` how it came by that: the line of the events in the
+/// answer, how many, and the size it covered.
+#[must_use]
+pub fn who(by: &str, identity: &str, privilege: Option<&str>, query: &str, hits: u64, size: u64) -> Vec<u8> {
+    let what = privilege.map(|privilege| ("privilege", text(privilege)));
+    let about = [("by", text(by)), ("identity", text(identity)), ("query", text(query))];
+    let much = [("hits", number(hits)), ("size", number(size))];
+    record("who", about.into_iter().chain(much).chain(what).collect())
+}
+
+/// Somebody asked whether an event is routine, and so saw it.
+#[must_use]
+pub fn routine(by: &str, index: u64, size: u64) -> Vec<u8> {
+    let query = format!("index:{index}");
+    record("routine", vec![("by", text(by)), ("query", text(&query)), ("hits", number(1)), ("size", number(size))])
+}
+
 /// Files that no act names were removed at a restart.
 #[must_use]
 pub fn leftovers_removed(count: u64) -> Vec<u8> {

@@ -37,6 +37,12 @@ pub struct Cursor {
 pub struct InvalidCursor;
 
 impl Cursor {
+    /// Of a search that goes down from the newest entry of a tree of `size`.
+    #[must_use]
+    pub fn falling(query: &Query, size: u64, now_ms: u64) -> Self {
+        Self { order: Order::Newest, at: size, size, now_ms, query: mark(query) }
+    }
+
     /// Of a search that goes up from the entry `at` in a tree of `size`.
     #[must_use]
     pub fn rising(query: &Query, at: u64, size: u64, now_ms: u64) -> Self {

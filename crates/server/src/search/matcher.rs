@@ -1,7 +1,8 @@
 //! Does an entry match? This is what the search line means: everything that makes search fast must
 //! give the same answer.
 
-use evidence::leaf::Kind;
+use evidence::fold::TrailState;
+use evidence::leaf::{Kind, Leaf};
 
 use crate::search::compare::Ready;
 use crate::search::document::Document;
@@ -38,6 +39,40 @@ impl Matcher {
     #[must_use]
     pub fn matches(&self, document: &Document<'_>) -> bool {
         (!self.events_only || document.kind() == Kind::Event) && holds(&self.root, document)
+    }
+}
+
+impl Matcher {
+    /// Whether an entry matches as far as its leaf tells: nothing when that takes the payload.
+    #[must_use]
+    pub fn matches_leaf(&self, index: u64, leaf: &Leaf, state: &TrailState) -> Option<bool> {
+        if self.events_only && leaf.kind != Kind::Event {
+            return Some(false);
+        }
+        told(&self.root, index, leaf, state)
+    }
+}
+
+/// As [`holds`], by what a leaf tells.
+fn told(node: &Node, index: u64, leaf: &Leaf, state: &TrailState) -> Option<bool> {
+    // The first answer that settles it, or all of them alike.
+    let settled = |nodes: &[Node], by: bool| {
+        let mut answers = nodes.iter().map(|node| told(node, index, leaf, state));
+        answers.try_fold(Some(!by), |all, one| if one == Some(by) { Err(()) } else { Ok(all.and(one)) }).unwrap_or(Some(by))
+    };
+    match node {
+        Node::All => Some(true),
+        Node::Not(inner) => told(inner, index, leaf, state).map(|holds| !holds),
+        Node::And(nodes) => settled(nodes, false),
+        Node::Or(nodes) => settled(nodes, true),
+        Node::Term(Some(Field::Named(name)), ready) => match name {
+            Name::Entry => Some(ready.value(leaf.kind.word())),
+            Name::Source => Some(state.sources.get(&leaf.source).is_some_and(|source| ready.value(&source.name))),
+            Name::Received => Some(ready.time(i64::try_from(leaf.received_at).unwrap_or(i64::MAX))),
+            Name::Index => Some(ready.value(&index.to_string())),
+            _ => None,
+        },
+        Node::Term(..) => None,
     }
 }
 

@@ -276,7 +276,7 @@ impl<'a, 't> Scan<'a, 't> {
             let may_match = index.tail.candidates(&due, matcher, self.within.knowing());
             if due.clone().any(&may_match) {
                 let mut entries = self.read_tail(&due);
-                entries.retain(|entry| may_match(entry.index));
+                entries.retain(|entry| may_match(entry.index) && self.may_match(entry.index, &entry.leaf));
                 if !self.look_at(entries) {
                     return false;
                 }
@@ -346,12 +346,16 @@ impl<'a, 't> Scan<'a, 't> {
             }
         };
         let mut entries = Vec::with_capacity(wanted.len());
+        // A file that is gone is reported whether or not what stood there could match.
+        let is_gone = |leaf: &Leaf| parts.iter().any(|part| part.gone && part.file.class == leaf.class);
+        let leaves = wanted.iter().copied().zip(leaves);
+        let leaves: Vec<_> = leaves.filter(|(index, leaf)| is_gone(leaf) || self.may_match(*index, leaf)).collect();
         for part in parts {
             let is_due = |(index, leaf): &(u64, Leaf)| leaf.class == part.file.class && part.may_match(*index);
-            let due: Vec<_> = wanted.iter().copied().zip(leaves.iter().copied()).filter(is_due).collect();
+            let due: Vec<_> = leaves.iter().copied().filter(is_due).collect();
             self.read_part(part, &due, &mut entries);
         }
-        for (index, leaf) in wanted.iter().zip(&leaves) {
+        for (index, leaf) in &leaves {
             if !parts.iter().any(|part| part.file.class == leaf.class) {
                 let why = format!("entry {index} is in none of its files");
                 self.unreadable(*index..index + 1, &ReadError::Damaged { path: layout::PAYLOAD.to_owned(), why });
@@ -359,6 +363,11 @@ impl<'a, 't> Scan<'a, 't> {
         }
         entries.sort_unstable_by_key(|entry: &StoredEntry| entry.index);
         entries
+    }
+
+    /// Whether an entry may match as far as its leaf tells.
+    fn may_match(&self, index: u64, leaf: &Leaf) -> bool {
+        self.within.matcher.matches_leaf(index, leaf, &self.within.state) != Some(false)
     }
 
     /// Reads entries from a file, which must have all of them.

@@ -22,6 +22,7 @@ mod forwards;
 mod hec;
 mod hooks;
 mod ingest;
+mod investigate;
 mod keys;
 mod kubernetes;
 mod lake;

@@ -54,6 +54,24 @@ fn every_line_finds_what_comparing_everything_finds_with_and_without_an_index() 
 }
 
 #[test]
+fn what_a_leaf_tells_is_answered_without_a_payload() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    log.trail.flush().unwrap();
+    let none = Index::none(Arc::clone(&log.catalog));
+    let read = |line: &str| {
+        let found = log.ask(&none, &asked(line, Order::Newest, 1_000));
+        assert_eq!(found.hits.iter().map(|hit| hit.index).rev().collect::<Vec<_>>(), log.naive(line), "{line}");
+        (found.read, found.hits.len() as u64)
+    };
+    for line in ["entry:record", "source:okta-prod index:<60", "NOT (source:aws OR source:okta-prod)", "entry:act received:>2020-01-01"] {
+        let (read, hits) = read(line);
+        assert!(hits > 0 && read == hits, "{line}: {read} read for {hits}");
+    }
+    let (read, hits) = read("source:app nowhere");
+    assert!(hits == 0 && read > 0 && read < log.trail.view().size / 3, "{read}");
+}
+
+#[test]
 fn counts_are_those_of_comparing_everything_with_and_without_an_index() {
     let log = Log::filled(&mut TestRunner::deterministic());
     let (none, index) = (Index::none(Arc::clone(&log.catalog)), log.index());

@@ -47,9 +47,9 @@ fn the_newest_entries_are_ruled_out_unread_once_they_were_learnt() {
     let index = log.index();
     log.make_all(&index);
     let read = |line: &str| log.ask(&index, &asked(line, Order::Newest, 1_000)).read;
-    let needles = ["nowhere", "actor:nobody", "ip:192.0.2.1", "until:2020-01-01", "source:elsewhere", "index:9", "NOT source:*"];
+    let needles = ["nowhere", "actor:nobody", "ip:192.0.2.1", "until:2020-01-01", "source:okta* message:nowhere", "raw.a.b:nobody"];
     for needle in needles {
-        assert!(read(needle) >= behind, "{needle} has to be compared with each");
+        assert!(read(needle) >= behind / 3, "{needle} has to be compared with many");
     }
     index.learn_tail(&log.trail, &|| false);
     for needle in needles {
@@ -60,5 +60,5 @@ fn the_newest_entries_are_ruled_out_unread_once_they_were_learnt() {
     assert_eq!(log.ask(&index, &asked("nowhere", Order::Newest, 10)).hits.len(), 1, "what came since is read");
     log.trail.flush().unwrap();
     index.learn_tail(&log.trail, &|| false);
-    assert!(read("nowhere") >= behind, "in a file now, of which nothing is derived yet");
+    assert!(read("nowhere") >= behind / 2, "in a file now, of which nothing is derived yet");
 }

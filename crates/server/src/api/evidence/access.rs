@@ -1,5 +1,5 @@
-//! Who asked for some entries before: the log's records of searches, exports, forwards, followers and
-//! evidence, each line held against the entries.
+//! Who asked for some entries before: the log's records of searches, questions about identities, exports,
+//! forwards, followers and evidence, each line held against the entries.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ const LISTED_MAX: usize = 100;
 /// Time for it: the evidence itself is what was asked for.
 const TIME: Duration = Duration::from_secs(10);
 /// Records of what somebody was shown: each has the line, and which entries it was about.
-const SHOWN: &str = "search OR evidence OR export OR tail.ended OR forward.sent";
+const SHOWN: &str = "search OR who OR routine OR evidence OR export OR tail.ended OR forward.sent";
 
 /// A record of a search that concerned the entries.
 pub struct Asked {

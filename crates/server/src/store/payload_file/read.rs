@@ -65,8 +65,9 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
     pub fn rows_at(&self, indexes: &[u64]) -> Result<Vec<OwnedRow>, PayloadReadError> {
         let (mut rows, mut batch) = (Vec::with_capacity(indexes.len()), Batch::default());
         let mut open: Option<(usize, usize, Columns)> = None;
+        let mut page = None;
         for index in indexes {
-            let Some((group, at)) = self.find(*index)? else { continue };
+            let Some((group, at)) = self.find(*index, &mut page)? else { continue };
             let (standing, columns) = match &mut open {
                 Some((known, standing, columns)) if *known == group && *standing <= at => (standing, columns),
                 other => {
@@ -98,8 +99,9 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
         scan::for_each(self, visit)
     }
 
-    /// Row group and row within it. Reads one page of indexes, unless it holds all of its range.
-    fn find(&self, index: u64) -> Result<Option<(usize, usize)>, PayloadReadError> {
+    /// Row group and row within it. Reads one page of indexes, unless it holds all of its range or was the last one
+    /// read.
+    fn find(&self, index: u64, read: &mut Option<IndexesOfPage>) -> Result<Option<(usize, usize)>, PayloadReadError> {
         let group = self.groups.partition_point(|group| group.last < index);
         let Some(page) = self.groups.get(group).and_then(|found| found.page_of(index)) else {
             return Ok(None);
@@ -107,7 +109,12 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
         if let Some(at) = page.place_in_full(index) {
             return Ok(Some((group, page.rows.start + at)));
         }
-        let position = self.indexes_of(group, page)?.binary_search_by_key(&index, |found| found.cast_unsigned());
+        let place = (group, page.rows.start);
+        let known = match read.take().filter(|known| known.place == place) {
+            Some(known) => known,
+            None => IndexesOfPage { place, indexes: self.indexes_of(group, page)? },
+        };
+        let position = read.insert(known).indexes.binary_search_by_key(&index, |found| found.cast_unsigned());
         Ok(position.ok().map(|at| (group, page.rows.start + at)))
     }
 
@@ -183,6 +190,13 @@ impl<R: ChunkReader> PayloadFile<R> {
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
+}
+
+/// The indexes in a page.
+struct IndexesOfPage {
+    /// Row group, and its first row there.
+    place: (usize, usize),
+    indexes: Vec<i64>,
 }
 
 /// Readers of all columns of a row group, side by side.
