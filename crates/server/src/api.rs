@@ -19,6 +19,7 @@
 
 mod answer;
 mod auth;
+mod byte_range;
 mod caller;
 mod completeness;
 mod connections;
@@ -43,6 +44,7 @@ mod investigate;
 mod issuer_keys;
 mod keys;
 mod kubernetes;
+mod lake;
 mod limits;
 mod metrics;
 mod noted;

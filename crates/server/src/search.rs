@@ -76,7 +76,7 @@ pub use saved::{Saved, SavedError, SavedLines};
 const SIDECARS: &str = "search";
 const INDEXES: &str = "index";
 /// And what engines read.
-const LAKE: &str = "lake";
+pub const LAKE: &str = "lake";
 const DERIVED: [&str; 3] = [SIDECARS, INDEXES, LAKE];
 
 /// Records of searches that wait for the log: more come together only when it takes nothing.

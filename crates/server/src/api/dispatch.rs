@@ -27,7 +27,7 @@ use crate::api::route::{Endpoint, Needs, ROUTES, Route};
 use crate::api::state::{Api, ApiState};
 use crate::api::{
     completeness, connections, directory, elastic, events, evidence, export, forward, grpc, hec, hook, ingest, investigate, keys,
-    kubernetes, metrics, operate, otlp, remap, saved, search, sources, ssf, tail, trail, tree,
+    kubernetes, lake, metrics, operate, otlp, remap, saved, search, sources, ssf, tail, trail, tree,
 };
 use crate::door::Peer;
 use crate::intake::bulk::Verb;
@@ -162,6 +162,8 @@ async fn answer(api: &Arc<Api>, caller: Option<&Credential>, endpoint: Endpoint,
         (Endpoint::Remap, Some(_)) => remap::post(api, asked).await,
         (Endpoint::Tail, Some(caller)) => tail::get(api, caller, asked).await,
         (Endpoint::Export, Some(caller)) => export::get(api, caller, asked).await,
+        (Endpoint::ListLake, _) => lake::list(api, asked).await,
+        (Endpoint::GetLakeFile, Some(caller)) => lake::file(api, caller, asked).await,
         (Endpoint::ListSaved, _) => saved::list(api, asked).await,
         (Endpoint::SetSaved, Some(caller)) => saved::set(api, caller, asked).await,
         (Endpoint::RemoveSaved, Some(caller)) => saved::remove(api, caller, asked).await,

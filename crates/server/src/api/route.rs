@@ -34,6 +34,8 @@ pub enum Endpoint {
     Remap,
     Tail,
     Export,
+    ListLake,
+    GetLakeFile,
     ListSaved,
     SetSaved,
     RemoveSaved,
@@ -104,7 +106,7 @@ const INGEST: Needs = Needs::Key(Scope::Ingest);
 
 /// All routes. `/metrics` wants a `read` key although it holds no events: rates and refusals tell
 /// an attacker whether he was noticed.
-pub static ROUTES: [Route; 84] = [
+pub static ROUTES: [Route; 86] = [
     route(Endpoint::AppendEvents, Method::POST, "/v1/events", INGEST),
     route(Endpoint::ListEvents, Method::GET, "/v1/events", READ),
     route(Endpoint::GetEvent, Method::GET, "/v1/events/{index}", READ),
@@ -118,6 +120,8 @@ pub static ROUTES: [Route; 84] = [
     route(Endpoint::Remap, Method::POST, "/v1/remap", ADMIN),
     route(Endpoint::Tail, Method::GET, "/v1/tail", READ),
     route(Endpoint::Export, Method::GET, "/v1/export", READ),
+    route(Endpoint::ListLake, Method::GET, "/v1/lake", READ),
+    route(Endpoint::GetLakeFile, Method::GET, "/v1/lake/{name}", READ),
     route(Endpoint::ListSaved, Method::GET, "/v1/saved", READ),
     route(Endpoint::SetSaved, Method::PUT, "/v1/saved/{name}", ADMIN),
     route(Endpoint::RemoveSaved, Method::DELETE, "/v1/saved/{name}", ADMIN),

@@ -114,7 +114,7 @@ impl DataDir {
 
     /// Where what is derived of payload files is kept; as [`DataDir::directory_file`], beside the trail.
     pub fn derived_dir(&self) -> PathBuf {
-        self.root.join("derived").join(TRAIL)
+        derived_path(&self.root)
     }
 
     /// Where forwards note how far they came, and where those to files write.
@@ -147,7 +147,14 @@ impl DataDir {
     }
 }
 
+/// Where what is derived of a data directory's trail lies.
+#[must_use]
+pub fn derived_path(root: &Path) -> PathBuf {
+    root.join("derived").join(TRAIL)
+}
+
 /// Where the trail of a data directory lies.
+#[must_use]
 pub fn trail_path(root: &Path) -> PathBuf {
     root.join(trail_dir(TRAIL))
 }

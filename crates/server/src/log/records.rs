@@ -89,6 +89,12 @@ pub fn export(by: &str, query: &str, encoding: &str, (from, to): (u64, u64), siz
     record("export", what.into_iter().chain(much).collect())
 }
 
+/// Somebody was given a file of the lake, or bytes of it: its name, and the range of its entries.
+#[must_use]
+pub fn lake_read(by: &str, file: &str, (first, last): (u64, u64)) -> Vec<u8> {
+    record("lake.read", vec![("by", text(by)), ("file", text(file)), ("first", number(first)), ("last", number(last))])
+}
+
 /// A forward sent so many entries of a range, since it last said so.
 #[must_use]
 pub fn forwarded(name: &str, query: &str, (from, to): (u64, u64), sent: u64) -> Vec<u8> {

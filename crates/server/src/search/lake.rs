@@ -12,6 +12,7 @@
 
 mod about;
 mod column;
+mod listing;
 mod row;
 mod write;
 
@@ -24,7 +25,8 @@ use evidence::act::PayloadFile;
 use crate::config::LakeContent;
 
 use about::{About, Origin};
-pub use column::{COLUMNS, Column, Kind};
+pub use column::{COLUMNS, Column, Kind, schema};
+pub use listing::{ListError, Listed, Listing, Missing, Why};
 pub use write::Writer;
 
 /// Version of what is put in: goes up when a column comes, goes, or changes its type.

@@ -25,6 +25,7 @@ mod ingest;
 mod investigate;
 mod keys;
 mod kubernetes;
+mod lake;
 mod lifecycle;
 mod limits;
 mod operate;

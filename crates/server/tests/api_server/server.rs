@@ -7,9 +7,11 @@ use evidence::act::{KeyAct, Scope};
 use indelible::access::Token;
 use indelible::api::{ApiLimits, ApiState, serve};
 use indelible::clock::{Clock, random};
+use indelible::config::LakeContent;
 use indelible::door::Admission;
 use indelible::door::secret::{SECRETS_DIR, Secrets};
 use indelible::log::intent::Intent;
+use indelible::search::{Index, Indexer};
 use indelible::store::media::Media;
 use indelible::store::media::disk::Disk;
 use indelible::store::trail::{Trail, TrailOptions};
@@ -34,6 +36,8 @@ pub struct Server {
     _dir: Option<TempDir>,
     /// Where connections find their secrets.
     secrets: TempDir,
+    /// What derives the lake, where it is wanted.
+    indexer: Option<(Indexer, TempDir)>,
 }
 
 /// How a test's server differs from the ordinary one.
@@ -46,6 +50,8 @@ pub struct Setup {
     pub segment_leaves: Option<u64>,
     /// Follow the sources, reading events so.
     pub observe: Option<Observe>,
+    /// Derive the indexes and this lake.
+    pub lake: Option<LakeContent>,
 }
 
 impl Server {
@@ -83,10 +89,20 @@ impl Server {
             Some(observe) => state.watched_by(Watch::start(&trail, clock, observe).unwrap()),
             None => state,
         };
+        let (state, indexer) = match setup.lake {
+            Some(content) => {
+                let dir = TempDir::new().unwrap();
+                let index = Index::kept_in(dir.path().to_owned(), Arc::clone(state.admission().catalog())).with_lake(content);
+                let index = Arc::new(index);
+                let indexer = Indexer::start(&trail, &index).unwrap();
+                (state.indexed_by(index), Some((indexer, dir)))
+            }
+            None => (state, None),
+        };
         let serving = runtime.spawn(serve(listener, setup.tls, state, async {
             let _ = stopped.await;
         }));
-        Self { address, trail, admin, stop: Some(stop), serving: Some(serving), runtime, _dir: dir, secrets }
+        Self { address, trail, admin, stop: Some(stop), serving: Some(serving), runtime, _dir: dir, secrets, indexer }
     }
 
     /// A key made behind the API's back.
@@ -144,6 +160,11 @@ impl Server {
     pub fn make_public(&self, public: bool) {
         let body = json!({ "public": public }).to_string();
         self.send(Ask::new("PUT", "/v1/trails/main/public").key(&self.admin).body(body)).expect(200);
+    }
+
+    /// Where the lake lies.
+    pub fn lake_dir(&self) -> std::path::PathBuf {
+        self.indexer.as_ref().unwrap().1.path().join("lake")
     }
 
     /// Begins the shutdown and does not wait for it.

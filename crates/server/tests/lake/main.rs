@@ -12,6 +12,7 @@ mod engines;
 mod log;
 mod made_again;
 mod mmdb;
+mod other_engines;
 #[path = "../clients/python.rs"]
 mod python;
 mod recipes;

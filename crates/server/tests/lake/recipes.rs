@@ -9,7 +9,8 @@ use indelible::search::lake::{COLUMNS, Kind};
 use crate::engines::{duckdb, engines};
 use crate::log::Log;
 
-fn document(name: &str) -> String {
+/// A document of the repository.
+pub fn document(name: &str) -> String {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     std::fs::read_to_string(root.join(name)).unwrap()
 }
@@ -27,7 +28,7 @@ pub fn documented_columns() -> Vec<(String, String, String)> {
 }
 
 /// The blocks of a document in this language.
-fn blocks(text: &str, language: &str) -> Vec<String> {
+pub fn blocks(text: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}\n");
     text.split(opening.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }

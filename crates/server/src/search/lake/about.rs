@@ -64,6 +64,11 @@ impl About {
         std::fs::rename(&temporary, path)
     }
 
+    /// Bytes of the file, and CRC-32C of all of them.
+    pub(super) const fn length_and_sum(&self) -> (u64, u32) {
+        (self.bytes, self.sum)
+    }
+
     /// Whether the file has the length and the footer that it was written with.
     pub(super) fn footer_holds(&self, parquet: &Path) -> bool {
         let looked = || -> io::Result<bool> {

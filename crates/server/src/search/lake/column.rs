@@ -134,7 +134,8 @@ impl Kind {
 }
 
 /// The columns as Arrow has them. Every value but the index may be missing.
-pub(super) fn schema() -> Arc<Schema> {
+#[must_use]
+pub fn schema() -> Arc<Schema> {
     let field = |column: &Column| Field::new(column.name, column.kind.arrow(), column.kind != Kind::Index);
     Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>()))
 }
