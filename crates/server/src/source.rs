@@ -31,6 +31,7 @@ pub mod names;
 pub mod notice;
 pub mod places;
 pub mod reader;
+pub mod regex_start;
 pub mod shape;
 pub mod spec;
 pub mod tables;

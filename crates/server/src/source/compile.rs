@@ -16,7 +16,7 @@ use crate::source::kind::{
     Actions, Activity, ClassProgram, Decoder, Dispatch, Header, Identity, Kind, Outcome, Overlay, Pattern, Patterns, Person,
     RecordExpressions, Severity,
 };
-use crate::source::lazy_regex::{LazyRegex, LazyRegexSet};
+use crate::source::lazy_regex::LazyRegex;
 use crate::source::places::{Places, Read};
 use crate::source::spec::{self, CaptionOrNumber, MapSpec, Names, OneOrMany};
 use crate::source::tables::{Table, Tables};
@@ -222,6 +222,7 @@ pub fn numbers_of(attribute: &Attribute) -> Vec<(i64, String)> {
 
 fn patterns(spec: &MapSpec) -> Result<Patterns, MapError> {
     let mut list = Vec::new();
+    let mut texts: Vec<(String, Expression)> = Vec::new();
     for (nth, pattern) in spec.pattern.iter().enumerate() {
         let at = format!("[[pattern]] number {}", nth + 1);
         let regex = LazyRegex::new(&pattern.regex).map_err(|why| wrong(&at, why))?;
@@ -231,10 +232,19 @@ fn patterns(spec: &MapSpec) -> Result<Patterns, MapError> {
         }
         let when = Condition::compile(&pattern.when).map_err(|why| MapError::Expression { at: at.clone(), why })?;
         let set = pattern.set.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        list.push(Pattern { when, on: expressions(&at, on)?, regex, set });
+        let on = on.as_slice().iter().map(|text| {
+            let known = texts.iter().position(|(known, _)| known == text);
+            known.map_or_else(
+                || {
+                    texts.push((text.clone(), expression(&at, text)?));
+                    Ok(texts.len() - 1)
+                },
+                Ok,
+            )
+        });
+        list.push(Pattern { when, on: on.collect::<Result<_, MapError>>()?, regex, set });
     }
-    let set = LazyRegexSet::new(list.iter().map(|pattern: &Pattern| &pattern.regex));
-    Ok(Patterns { set, list })
+    Ok(Patterns { texts: texts.into_iter().map(|(_, text)| text).collect(), list })
 }
 
 /// Which classes an action may lead to: exact names in a map, everything else in order.

@@ -6,7 +6,7 @@ use crate::source::evaluate::{Context, Reading};
 use crate::source::expression::{Expression, Path};
 use crate::source::glob::{Glob, GlobSet};
 use crate::source::inner::{auditd, jwt, key_value, syslog, xml};
-use crate::source::lazy_regex::{LazyRegex, LazyRegexSet};
+use crate::source::lazy_regex::LazyRegex;
 use crate::source::places::{Places, Read};
 use crate::source::spec::OneOrMany;
 use crate::source::tree_rules::TreeRules;
@@ -97,20 +97,20 @@ pub struct RecordExpressions {
 pub struct Pattern {
     /// When it is tried.
     pub when: Condition,
-    /// On what.
-    pub on: Vec<Expression>,
+    /// On what: positions in [`Patterns::texts`].
+    pub on: Vec<usize>,
     /// With what.
     pub regex: LazyRegex,
     /// Further members of `p`.
     pub set: Vec<(String, String)>,
 }
 
-/// All patterns of a map; the set tells at once which of them may match.
+/// All patterns of a map.
 #[derive(Debug, Clone)]
 pub struct Patterns {
-    /// Their regexes together.
-    pub set: LazyRegexSet,
-    /// One by one.
+    /// What they are tried on: most on the same, which is found once.
+    pub texts: Vec<Expression>,
+    /// In the order in which they are tried.
     pub list: Vec<Pattern>,
 }
 
@@ -310,8 +310,9 @@ impl Kind {
         for (_, when) in &mut self.recognise {
             when.expressions().for_each(|expression| expression.paths_mut(&mut each));
         }
+        self.patterns.texts.iter_mut().for_each(|expression| expression.paths_mut(&mut each));
         for pattern in &mut self.patterns.list {
-            pattern.when.expressions().chain(&mut pattern.on).for_each(|expression| expression.paths_mut(&mut each));
+            pattern.when.expressions().for_each(|expression| expression.paths_mut(&mut each));
         }
         let identity = |identity: &mut Identity, each: &mut dyn FnMut(&mut Path)| {
             identity.actor.iter_mut().chain(&mut identity.target).for_each(|expression| expression.paths_mut(each));

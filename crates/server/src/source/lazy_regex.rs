@@ -3,8 +3,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use regex::{Captures, Regex, RegexSet};
+use regex::{Captures, Regex};
 use regex_syntax::hir::HirKind;
+
+use crate::source::regex_start::Start;
 
 /// A regular expression; its syntax was checked.
 #[derive(Debug, Clone)]
@@ -15,6 +17,7 @@ pub struct LazyRegex {
     compiled: Arc<OnceLock<Option<Regex>>>,
     /// For one that gives all it matches: the same without its group, which costs several times the match.
     whole: Arc<OnceLock<Option<Regex>>>,
+    start: Arc<OnceLock<Start>>,
 }
 
 impl LazyRegex {
@@ -25,7 +28,7 @@ impl LazyRegex {
     pub fn new(text: &str) -> Result<Self, String> {
         let syntax = regex_syntax::parse(text).map_err(|why| why.to_string())?;
         let gives_all = matches!(syntax.kind(), HirKind::Capture(_)) || syntax.properties().explicit_captures_len() == 0;
-        Ok(Self { text: text.to_owned(), gives_all, compiled: Arc::default(), whole: Arc::default() })
+        Ok(Self { text: text.to_owned(), gives_all, compiled: Arc::default(), whole: Arc::default(), start: Arc::default() })
     }
 
     /// Its text.
@@ -39,6 +42,12 @@ impl LazyRegex {
     #[must_use]
     pub fn get(&self) -> Option<&Regex> {
         self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref()
+    }
+
+    /// Whether it may match: a look at how its matches begin, before anything is compiled or run.
+    #[must_use]
+    pub fn may_match(&self, text: &str) -> bool {
+        self.start.get_or_init(|| Start::of(&self.text)).may_match(text)
     }
 
     /// The first group of its first match, or all of the match when there is no such group in it.
@@ -63,30 +72,6 @@ fn without_group(text: &str) -> &str {
     match text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
         Some(inside) if !inside.starts_with('?') && regex_syntax::parse(inside).is_ok() => inside,
         _ => text,
-    }
-}
-
-/// Several regular expressions that are looked for at once.
-#[derive(Debug, Clone, Default)]
-pub struct LazyRegexSet {
-    texts: Vec<String>,
-    compiled: Arc<OnceLock<Option<RegexSet>>>,
-}
-
-impl LazyRegexSet {
-    /// A set of expressions that were checked one by one.
-    #[must_use]
-    pub fn new<'r>(regexes: impl Iterator<Item = &'r LazyRegex>) -> Self {
-        Self { texts: regexes.map(|regex| regex.text.clone()).collect(), compiled: Arc::default() }
-    }
-
-    /// Positions of those that match; all of them when the set is too large to compile.
-    #[must_use]
-    pub fn matches(&self, text: &str) -> Vec<usize> {
-        match self.compiled.get_or_init(|| RegexSet::new(&self.texts).ok()) {
-            Some(set) => set.matches(text).into_iter().collect(),
-            None => (0..self.texts.len()).collect(),
-        }
     }
 }
 

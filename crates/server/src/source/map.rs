@@ -1,6 +1,7 @@
 //! Maps a record to OCSF. Pure and total: the same bytes give the same event, and there is always one.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use evidence::canonical_json::write_string;
 
@@ -205,15 +206,12 @@ impl Kind {
 
     /// What the first pattern that matches finds.
     fn captures<'c>(&'c self, context: &Context<'c>) -> Vec<(String, Cow<'static, str>)> {
-        let mut tried: Option<(String, Vec<usize>)> = None;
-        for (nth, pattern) in self.patterns.list.iter().enumerate() {
-            for on in &pattern.on {
-                let Some(value) = context.value(on) else { continue };
+        let texts: Vec<_> = self.patterns.texts.iter().map(|text| LazyCell::new(move || context.value(text))).collect();
+        for pattern in &self.patterns.list {
+            for &on in &pattern.on {
+                let Some(value) = texts.get(on).and_then(|value| LazyCell::force(value).as_ref()) else { continue };
                 let text = value.as_text();
-                if tried.as_ref().is_none_or(|(known, _)| *known != text) {
-                    tried = Some((text.to_string(), self.patterns.set.matches(&text)));
-                }
-                if !tried.as_ref().is_some_and(|(_, may)| may.contains(&nth)) || !pattern.when.holds(context) {
+                if !pattern.regex.may_match(&text) || !pattern.when.holds(context) {
                     continue;
                 }
                 let Some(found) = pattern.regex.captures(&text) else { continue };
