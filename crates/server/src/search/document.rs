@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use evidence::envelope::People;
 use evidence::fold::TrailState;
 use evidence::leaf::Kind;
 
 use crate::intake::tape::{Node, NodeKind, Tape, unescape};
-use crate::search::compare::Ready;
+use crate::search::compare::{Ready, address};
 use crate::search::field::{Field, Name};
+use crate::search::paths::Paths;
 use crate::source::directory::Directory;
 use crate::source::{Catalog, Mapped, Scratch};
 use crate::store::read::StoredEntry;
@@ -138,7 +140,16 @@ pub struct Document<'a> {
     knowing: Knowing<'a>,
     raw: OnceCell<Option<Json<'a>>>,
     meaning: OnceCell<Meaning>,
+    /// What one walk over the OCSF form found, once somebody wants all fields of it.
+    walked: Option<Vec<Walked>>,
     remembered: Option<Remembered>,
+}
+
+/// A value in the OCSF form: of which field, by which of its paths, and where.
+struct Walked {
+    name: Name,
+    choice: usize,
+    node: Node,
 }
 
 /// The values of all named fields.
@@ -153,13 +164,14 @@ impl<'a> Document<'a> {
     /// An entry to be searched.
     #[must_use]
     pub fn new(entry: &'a StoredEntry, knowing: Knowing<'a>) -> Self {
-        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new(), remembered: None }
+        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new(), walked: None, remembered: None }
     }
 
     /// As it is, with the values of all named fields looked up once: for whoever asks for most of them, and
     /// again.
     #[must_use]
     pub fn remembering(mut self) -> Self {
+        self.walked = self.meaning().ocsf.as_ref().and_then(walk);
         let mut remembered = Remembered::default();
         for name in Name::ALL {
             self.named(*name, &mut |value| {
@@ -281,8 +293,19 @@ impl<'a> Document<'a> {
         }
     }
 
-    fn ocsf(&self, paths: &[&[&str]], see: &mut See<'_>) -> bool {
-        self.meaning().ocsf.as_ref().is_some_and(|ocsf| paths.iter().any(|path| ocsf.at_again(path, see)))
+    /// The values that the OCSF form has of a field, each with the number of the path it stands at.
+    fn ocsf(&self, name: Name, see: &mut dyn FnMut(usize, &str) -> bool) -> bool {
+        let Some(ocsf) = &self.meaning().ocsf else { return false };
+        match &self.walked {
+            Some(walked) => {
+                let of_name = walked.iter().filter(|value| value.name == name);
+                of_name.into_iter().any(|value| ocsf.scalar(&value.node, &mut |text| see(value.choice, text)))
+            }
+            None => {
+                let mut paths = paths(name).iter().enumerate();
+                paths.any(|(choice, path)| ocsf.at_again(path, &mut |text| see(choice, text)))
+            }
+        }
     }
 
     fn named(&self, name: Name, see: &mut See<'_>) -> bool {
@@ -291,10 +314,11 @@ impl<'a> Document<'a> {
             return of_name.filter_map(|(_, span)| text.get(span.clone())).any(see);
         }
         match name {
-            Name::Actor => self.person(self.meaning().mapped.actor.as_deref(), see) || self.ocsf(ACTOR, see),
-            Name::Target => self.person(self.meaning().mapped.target.as_deref(), see) || self.ocsf(TARGET, see),
+            Name::Actor => self.person(self.meaning().mapped.actor.as_deref(), see) || self.ocsf(name, &mut |_, value| see(value)),
+            Name::Target => self.person(self.meaning().mapped.target.as_deref(), see) || self.ocsf(name, &mut |_, value| see(value)),
             Name::Action => self.action(see),
-            Name::Ip => self.ocsf(IP, see) || self.observed_addresses(see),
+            // What the map observed may be something else than an address.
+            Name::Ip => self.ocsf(name, &mut |choice, value| (choice != OBSERVED || address(value).is_some()) && see(value)),
             Name::Source => self.knowing.state.sources.get(&self.entry.leaf.source).is_some_and(|source| see(&source.name)),
             Name::Kind => {
                 let mapped = &self.meaning().mapped.kind;
@@ -307,7 +331,7 @@ impl<'a> Document<'a> {
             Name::Index => see(&self.entry.index.to_string()),
             Name::Entry => see(self.kind().word()),
             Name::Time | Name::Received | Name::Since | Name::Until => false,
-            other => self.ocsf(paths(other), see),
+            other => self.ocsf(other, &mut |_, value| see(value)),
         }
     }
 
@@ -322,16 +346,14 @@ impl<'a> Document<'a> {
         if self.kind() != Kind::Event {
             return self.json().is_some_and(|raw| raw.at(&["act"], see) || raw.at(&["record"], see));
         }
-        let mut operation = None;
-        let mut service = None;
-        self.ocsf(&[&["api", "operation"]], &mut |value| {
-            operation = Some(value.to_owned());
-            true
+        let mut called = [None, None];
+        self.ocsf(Name::Api, &mut |choice, value| {
+            if let Some(known @ None) = called.get_mut(choice) {
+                *known = Some(value.to_owned());
+            }
+            false
         });
-        self.ocsf(&[&["api", "service", "name"]], &mut |value| {
-            service = Some(value.to_owned());
-            true
-        });
+        let [operation, service] = called;
         // As people write it: iam.CreateUser for CreateUser at iam.amazonaws.com.
         let qualified = service.zip(operation.as_ref()).map(|(service, operation)| {
             let service = service.split('.').next().unwrap_or_default();
@@ -340,11 +362,6 @@ impl<'a> Document<'a> {
         self.meaning().mapped.action.as_deref().is_some_and(&mut *see)
             || operation.is_some_and(|operation| see(&operation))
             || qualified.is_some_and(|qualified| see(&qualified))
-    }
-
-    /// Addresses that the map observed, wherever in the form they stand.
-    fn observed_addresses(&self, see: &mut See<'_>) -> bool {
-        self.ocsf(&[&["observables", "value"]], &mut |value| crate::search::compare::address(value).is_some() && see(value))
     }
 
     /// The first value of a field.
@@ -366,14 +383,17 @@ fn holds(bytes: &[u8], word: &str) -> bool {
     memchr::memchr2_iter(first, first.to_ascii_uppercase(), bytes).any(stands_at)
 }
 
-const ACTOR: &[&[&str]] =
-    &[&["actor", "user", "email_addr"], &["actor", "user", "name"], &["actor", "user", "full_name"], &["actor", "user", "uid"]];
-const TARGET: &[&[&str]] = &[&["user", "email_addr"], &["user", "name"], &["user", "full_name"], &["user", "uid"]];
-const IP: &[&[&str]] = &[&["src_endpoint", "ip"], &["device", "ip"], &["dst_endpoint", "ip"]];
+/// Which of the paths of [`Name::Ip`] holds what the map observed, wherever in the form it stands.
+const OBSERVED: usize = 3;
 
 /// Where the OCSF form holds a field.
 const fn paths(name: Name) -> &'static [&'static [&'static str]] {
     match name {
+        Name::Actor => {
+            &[&["actor", "user", "email_addr"], &["actor", "user", "name"], &["actor", "user", "full_name"], &["actor", "user", "uid"]]
+        }
+        Name::Target => &[&["user", "email_addr"], &["user", "name"], &["user", "full_name"], &["user", "uid"]],
+        Name::Ip => &[&["src_endpoint", "ip"], &["device", "ip"], &["dst_endpoint", "ip"], &["observables", "value"]],
         Name::Outcome => &[&["status"], &["status_code"], &["status_id"]],
         Name::Class => &[&["class_name"], &["class_uid"]],
         Name::Activity => &[&["activity_name"], &["activity_id"]],
@@ -388,5 +408,68 @@ const fn paths(name: Name) -> &'static [&'static [&'static str]] {
         Name::Asn => &[&["src_endpoint", "autonomous_system", "number"]],
         Name::Message => &[&["message"], &["status_detail"]],
         _ => &[],
+    }
+}
+
+/// All of these paths, each with its field and its number there.
+static PATHS: LazyLock<Paths<(Name, usize)>> = LazyLock::new(|| {
+    let of_name = |name: &'static Name| paths(*name).iter().enumerate().map(|(choice, path)| (*path, (*name, choice)));
+    Paths::new(Name::ALL.iter().flat_map(of_name))
+});
+
+/// All values that the OCSF form has of named fields, in the order of the paths of each; nothing when a name on
+/// the way is not written plainly: then path after path has to be followed.
+fn walk(ocsf: &Json<'_>) -> Option<Vec<Walked>> {
+    let mut walked = Vec::new();
+    let plain = PATHS.each(&ocsf.text, &ocsf.tape, &mut |(name, choice), _, node| walked.push(Walked { name, choice, node: *node }));
+    walked.sort_by_key(|value| value.choice);
+    plain.then_some(walked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists, several paths, names that hold dots or are escaped, values that are none, and twice the same name.
+    const FORMS: &[&str] = &[
+        r#"{"actor":{"user":{"name":"a","uid":"b","email_addr":"c"}},"user":{"uid":1},"status":"x","status_id":2,"status_code":true}"#,
+        r#"{"resources":[{"name":"a","uid":"b"},{"uid":"c"},[{"name":"d"}]],"resource":{"name":null,"uid":{}},"api":{"operation":["e","f"]}}"#,
+        r#"{"observables":[{"name":"n","value":"10.0.0.1"},{"value":"x"}],"device":{"ip":"::1"},"src_endpoint":{"ip":"10.0.0.2"}}"#,
+        r#"{"actor.user":{"name":"a"},"user":{"name":"b"}}"#,
+        r#"{"actor":{"user.name":"a","user":{"name":"b"}}}"#,
+        r#"{"\u0061ctor":{"user":{"name":"a"}},"user":{"na\u006de":"b"}}"#,
+        r#"{"user":{"name":"a"},"user":{"name":"b","uid":"c"},"message":"d\n\ud800"}"#,
+        r#"[{"message":"a"},["b"]]"#,
+        r#""message""#,
+    ];
+
+    #[test]
+    fn one_walk_finds_what_path_after_path_does() {
+        for form in FORMS {
+            let Some(ocsf) = Json::read((*form).into()) else { panic!("{form} is no JSON") };
+            let is_plain = !form.contains("actor.user") && !form.contains("user.name") && !form.contains("\\u0061");
+            let Some(walked) = walk(&ocsf) else {
+                assert!(!is_plain, "{form}");
+                continue;
+            };
+            assert!(is_plain, "{form}");
+            for name in Name::ALL {
+                let mut by_path = Vec::new();
+                for (choice, path) in paths(*name).iter().enumerate() {
+                    ocsf.at(path, &mut |value| {
+                        by_path.push((choice, value.to_owned()));
+                        false
+                    });
+                }
+                let mut by_walk = Vec::new();
+                for value in walked.iter().filter(|value| value.name == *name) {
+                    ocsf.scalar(&value.node, &mut |text| {
+                        by_walk.push((value.choice, text.to_owned()));
+                        false
+                    });
+                }
+                assert_eq!(by_walk, by_path, "{form} {}", name.word());
+            }
+        }
     }
 }

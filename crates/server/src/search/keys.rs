@@ -5,9 +5,10 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::search::compare::{address, fold, words};
+use crate::search::compare::{address, fold};
 use crate::search::document::Document;
 use crate::search::field::{Field, Name};
+use crate::search::spelling::Spellings;
 
 /// The hash of a whole value.
 pub(super) fn value_key(value: &str) -> u64 {
@@ -34,28 +35,24 @@ pub(super) fn is_filed(word: &str) -> bool {
 }
 
 /// Gives `take` the hashes of an entry, some of them several times.
-pub(super) fn each_key(document: &Document<'_>, take: &mut dyn FnMut(u64)) {
-    document.texts(&mut |value| {
-        take(value_key(value));
-        words(&fold(value)).filter(|word| is_filed(word)).map(word_key).for_each(&mut *take);
+pub(super) fn each_key(document: &Document<'_>, spellings: &mut Spellings, take: &mut dyn FnMut(u64)) {
+    let mut whole = |value: &str, with_words: bool| {
+        spellings.with(value, |spelling| {
+            take(spelling.key);
+            if with_words {
+                spelling.words(value).iter().copied().for_each(&mut *take);
+            }
+        });
         false
-    });
-    document.ocsf_values(&mut |value| {
-        take(value_key(value));
-        false
-    });
+    };
+    document.texts(&mut |value| whole(value, true));
+    document.ocsf_values(&mut |value| whole(value, false));
     // The values of all other fields are among these.
     for name in [Name::Actor, Name::Target, Name::Action, Name::Kind, Name::Id] {
-        document.values(&Field::Named(name), &mut |value| {
-            take(value_key(value));
-            false
-        });
+        document.values(&Field::Named(name), &mut |value| whole(value, false));
     }
     for name in Name::ALL.iter().filter(|name| name.is_prose()) {
-        document.values(&Field::Named(*name), &mut |value| {
-            words(&fold(value)).filter(|word| is_filed(word)).map(word_key).for_each(&mut *take);
-            false
-        });
+        document.values(&Field::Named(*name), &mut |value| whole(value, true));
     }
 }
 

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::search::document::Document;
 use crate::search::keys::{ByItself, each_key, is_filed, value_key, word_key};
 use crate::search::rows::Rows;
+use crate::search::spelling::Spellings;
 
 const MAGIC: &[u8; 16] = b"indelible-search";
 /// Version of what is put in: goes up when a field gets other values.
@@ -114,7 +115,7 @@ impl Gathered {
     }
 
     /// Takes in the next entry.
-    pub fn add(&mut self, document: &Document<'_>, kind: &str) {
+    pub(super) fn add(&mut self, document: &Document<'_>, kind: &str, spellings: &mut Spellings) {
         let source = document.source();
         let widened = |span: Option<(i64, i64)>, ms: i64| Some(span.map_or((ms, ms), |(from, to)| (from.min(ms), to.max(ms))));
         self.header.times = widened(self.header.times, document.time_ms());
@@ -129,7 +130,7 @@ impl Gathered {
             self.end_block();
             self.block = block;
         }
-        each_key(document, &mut |key| {
+        each_key(document, spellings, &mut |key| {
             self.keys.insert(key);
         });
     }

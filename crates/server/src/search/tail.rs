@@ -16,6 +16,7 @@ use crate::search::field::{Field, Name};
 use crate::search::keys::{ByItself, each_key, is_filed, value_key, word_key};
 use crate::search::matcher::{Matcher, Node, leaf_passes};
 use crate::search::narrow::other_names;
+use crate::search::spelling::Spellings;
 use crate::search::{Index, kind_of};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
@@ -61,7 +62,7 @@ const fn half(key: u64) -> u32 {
 }
 
 impl Block {
-    fn of(entries: &[StoredEntry], knowing: Knowing<'_>) -> Self {
+    fn of(entries: &[StoredEntry], knowing: Knowing<'_>, spellings: &mut Spellings) -> Self {
         let (mut rows, mut kinds, mut keys) =
             (Vec::with_capacity(entries.len()), BTreeMap::new(), HashMap::<u32, u64, ByItself>::default());
         for (bit, entry) in entries.iter().enumerate() {
@@ -69,7 +70,7 @@ impl Block {
             let source = document.source();
             kinds.entry(source).or_insert_with(|| kind_of(knowing.state, source).to_owned());
             rows.push(Row { index: entry.index, leaf: entry.leaf, time_ms: document.time_ms() });
-            each_key(&document, &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
+            each_key(&document, spellings, &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
         }
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_unstable();
@@ -220,6 +221,7 @@ impl Index {
         let knowing = Knowing { catalog: self.catalog(), directory: &nobody, state: &view.state };
         let from = stands_in_files_to(&view.state) / BLOCK_ENTRIES * BLOCK_ENTRIES;
         let to = view.size / BLOCK_ENTRIES * BLOCK_ENTRIES;
+        let mut spellings = Spellings::default();
         for first in self.tail.missing(from..to.max(from)) {
             if stopped() {
                 return;
@@ -227,7 +229,7 @@ impl Index {
             // What cannot be read is met, and reported, by whoever asks for it.
             let Ok(entries) = trail.reader().entries(first, BLOCK_ENTRIES as usize) else { continue };
             let whole = entries.len() as u64 == BLOCK_ENTRIES;
-            if whole && !self.tail.keep(first, Block::of(&entries, knowing)) {
+            if whole && !self.tail.keep(first, Block::of(&entries, knowing, &mut spellings)) {
                 return;
             }
         }

@@ -139,7 +139,7 @@ fn term(folded: &str) -> String {
 }
 
 /// The terms of a value: itself, and if it is an address spelled in another way, its own spelling.
-fn terms_of(value: &str) -> (String, Option<String>) {
+pub(super) fn terms_of(value: &str) -> (String, Option<String>) {
     let folded = fold(value);
     let canonical = address(value).map(|address| address.to_string()).filter(|canonical| *canonical != folded);
     (term(&folded), canonical)

@@ -3,48 +3,21 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::intake::tape::{NodeKind, Tape, unescape};
+use crate::intake::tape::{Tape, unescape};
 use crate::search::lake::column::{COLUMNS, From};
+use crate::search::paths::Paths;
 
-/// Where the walk is: names that lead on, and columns whose value would stand here.
-#[derive(Debug, Default)]
-struct Place {
-    below: Vec<(&'static str, Place)>,
-    /// Number of the column, and which of its paths this is.
-    wanted: Vec<(usize, usize)>,
-}
-
-static PLACES: LazyLock<Place> = LazyLock::new(|| {
-    let mut root = Place::default();
-    for (nth, column) in COLUMNS.iter().enumerate() {
-        let From::Ocsf(paths) = column.from else { continue };
-        for (choice, path) in paths.iter().enumerate() {
-            root.want(path, (nth, choice));
-        }
-    }
-    root
+/// Number of the column, and which of its paths it is.
+static PATHS: LazyLock<Paths<(usize, usize)>> = LazyLock::new(|| {
+    Paths::new(COLUMNS.iter().enumerate().flat_map(|(nth, column)| {
+        let paths: &[_] = if let From::Ocsf(paths) = column.from { paths } else { &[] };
+        paths.iter().enumerate().map(move |(choice, path)| (*path, (nth, choice)))
+    }))
 });
-
-impl Place {
-    fn want(&mut self, path: &[&'static str], wanted: (usize, usize)) {
-        let Some((name, rest)) = path.split_first() else {
-            self.wanted.push(wanted);
-            return;
-        };
-        let at = self.below.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            self.below.push((name, Self::default()));
-            self.below.len() - 1
-        });
-        if let Some((_, place)) = self.below.get_mut(at) {
-            place.want(rest, wanted);
-        }
-    }
-}
 
 /// The values of one OCSF form, column by column, as they are written in it.
 #[derive(Debug)]
 pub(super) struct Values<'a> {
-    text: &'a str,
     /// Which path it was, and the value.
     found: [Option<(usize, &'a str)>; COLUMNS.len()],
 }
@@ -52,39 +25,15 @@ pub(super) struct Values<'a> {
 impl<'a> Values<'a> {
     /// Walks over the form. Of several values at one path the first counts; lists on the way are passed through.
     pub(super) fn find(text: &'a str, tape: &Tape) -> Self {
-        let mut values = Self { text, found: [None; COLUMNS.len()] };
-        values.walk(tape, 0, &PLACES);
-        values
-    }
-
-    fn walk(&mut self, tape: &Tape, at: u32, place: &Place) {
-        let Some(node) = tape.node(at) else { return };
-        match node.kind {
-            NodeKind::Null => {}
-            NodeKind::Array => tape.children(at).for_each(|(child, _)| self.walk(tape, child, place)),
-            NodeKind::Object => {
-                for (child, member) in tape.children(at) {
-                    let name = self.slice(member.name);
-                    if let Some((_, below)) = place.below.iter().find(|(known, _)| *known == name) {
-                        self.walk(tape, child, below);
-                    }
-                }
+        let mut found = [None; COLUMNS.len()];
+        PATHS.each(text, tape, &mut |(column, choice), written, _| {
+            if let Some(found) = found.get_mut(column)
+                && found.is_none_or(|(known, _)| choice < known)
+            {
+                *found = Some((choice, written));
             }
-            NodeKind::Text { .. } | NodeKind::Number | NodeKind::Bool(_) => {
-                let written = self.slice(node.value);
-                for (column, choice) in &place.wanted {
-                    if let Some(found) = self.found.get_mut(*column)
-                        && found.is_none_or(|(known, _)| *choice < known)
-                    {
-                        *found = Some((*choice, written));
-                    }
-                }
-            }
-        }
-    }
-
-    fn slice(&self, (from, to): (u32, u32)) -> &'a str {
-        self.text.get(from as usize..to as usize).unwrap_or_default()
+        });
+        Self { found }
     }
 
     /// The value of a column.

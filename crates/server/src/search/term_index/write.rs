@@ -12,10 +12,11 @@ use tantivy::indexer::SingleSegmentIndexWriter;
 use tantivy::store::Compressor;
 use tantivy::{Index, IndexSettings, TantivyDocument, TantivyError};
 
-use super::{ABOUT, About, Fields, VERSION, id_hash, terms_of};
+use super::{ABOUT, About, Fields, VERSION, id_hash};
 use crate::search::compare::fold;
 use crate::search::document::Document;
 use crate::search::field::{Field, Name};
+use crate::search::spelling::Spellings;
 
 /// Bytes of memory that tantivy may fill before it wants to write a second segment, which it does not here:
 /// the terms of 65,536 entries take a third of it.
@@ -91,7 +92,7 @@ impl Builder {
     ///
     /// # Errors
     /// What the system says.
-    pub fn add(&mut self, document: &Document<'_>) -> io::Result<()> {
+    pub(in crate::search) fn add(&mut self, document: &Document<'_>, spellings: &mut Spellings) -> io::Result<()> {
         let mut row = TantivyDocument::new();
         row.add_u64(self.fields.index, document.index());
         row.add_i64(self.fields.time, document.time_ms());
@@ -112,14 +113,16 @@ impl Builder {
                 if let Some(first) = first.take() {
                     row.add_text(first, value);
                 }
-                let (own, canonical) = terms_of(value);
-                *respelled |= canonical.is_some();
-                for term in std::iter::once(own).chain(canonical) {
-                    if !known.contains(&term) {
-                        row.add_text(*field, &term);
-                        known.push(term);
+                spellings.with(value, |spelling| {
+                    let (own, canonical) = spelling.terms(value);
+                    *respelled |= canonical.is_some();
+                    for term in std::iter::once(own).chain(canonical) {
+                        if !known.contains(term) {
+                            row.add_text(*field, term);
+                            known.push(term.clone());
+                        }
                     }
-                }
+                });
                 false
             });
         }
