@@ -427,6 +427,7 @@ fn walk(ocsf: &Json<'_>) -> Option<Vec<Walked>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 
