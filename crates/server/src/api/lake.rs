@@ -20,6 +20,7 @@ use crate::api::answer::{bytes, json};
 use crate::api::byte_range::{Wanted, wanted};
 use crate::api::dispatch::Asked;
 use crate::api::error::ApiError;
+use crate::api::noted::note;
 use crate::api::state::Api;
 use crate::log::records;
 use crate::search::lake::Listed;
@@ -56,10 +57,9 @@ pub async fn file(api: &Arc<Api>, caller: &Credential, mut asked: Asked) -> Resu
         Wanted::Whole => None,
         Wanted::Part(range) => Some(range),
     };
-    if asked.parts.method != Method::HEAD
-        && !api.index().note(records::lake_read(&caller.key_id().to_string(), &listed.name, (listed.first, listed.last)))
-    {
-        return Err(ApiError::later("busy", "the log takes no records of reading now, so nothing is shown: ask again in a moment", 1));
+    if asked.parts.method != Method::HEAD {
+        let record = records::lake_read(&caller.key_id().to_string(), &listed.name, (listed.first, listed.last));
+        note(&api.index(), "reading", record)?;
     }
     let (status, within) = range.map_or((StatusCode::OK, 0..listed.bytes), |range| (StatusCode::PARTIAL_CONTENT, range));
     let mut response =

@@ -50,6 +50,12 @@ struct Seen {
     read: bool,
 }
 
+/// Where in a lake the Parquet file of a payload file of that name stands, and what is said of it.
+fn paths_in(lake: &Path, payload: &str) -> [PathBuf; 2] {
+    let stem = Path::new(payload).file_stem().unwrap_or_default().to_string_lossy();
+    [lake.join(format!("{stem}.parquet")), lake.join(format!("_{stem}.about.json"))]
+}
+
 impl Lake {
     /// The lake in `dir`, which need not exist; none when nobody wants one.
     #[must_use]
@@ -65,9 +71,7 @@ impl Lake {
     /// Where the Parquet file of a payload file stands, and what is said of it.
     #[must_use]
     pub fn paths(&self, of: &PayloadFile) -> [PathBuf; 2] {
-        let name = of.name();
-        let stem = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy();
-        [self.dir.join(format!("{stem}.parquet")), self.dir.join(format!("_{stem}.about.json"))]
+        paths_in(&self.dir, &of.name())
     }
 
     /// Whether the Parquet file of a payload file is there, of these maps, with the length and the footer it was

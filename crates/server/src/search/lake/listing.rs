@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use evidence::act::PayloadFile;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tlog::{Checkpoint, Hash, SignedNote};
 
 use super::about::About;
+use super::paths_in;
 use crate::search::Index;
 use crate::store::layout;
 use crate::store::payload_file::{PayloadName, parse_payload_name};
@@ -151,7 +153,7 @@ impl Listing {
         payload.sort_unstable_by_key(|file| (file.first, file.class, std::cmp::Reverse(file.generation)));
         payload.dedup_by_key(|file| (file.first, file.class));
         let why = if lake.exists() { Why::NotDerived } else { Why::LakeOff };
-        Ok(Self::of(Log { origin, size: size.0, root }, payload, why, |file| listed(lake, file)))
+        Ok(Self::of(Log { origin, size: size.0, root }, payload, why, |file| listed_in(lake, file)))
     }
 }
 
@@ -188,20 +190,23 @@ impl Index {
             return None;
         }
         let [parquet, about] = lake.paths(file);
-        let (bytes, crc32c) = About::read(&about)?.length_and_sum();
-        let name = parquet.file_name()?.to_str()?.to_owned();
-        Some((parquet, Listed { name, first: file.first, last: file.end() - 1, bytes, crc32c }))
+        let listed = listed(&parquet, &About::read(&about)?, file.first..file.end())?;
+        Some((parquet, listed))
     }
 }
 
-/// What is said of the lake file of a payload file, if it is as it was written.
-fn listed(lake: &Path, file: &PayloadName) -> Option<Listed> {
-    let name = Path::new(&file.path()).file_name()?.to_str()?.to_owned();
-    let parquet = lake.join(&name);
-    let about = About::read(&lake.join(format!("_{}.about.json", parquet.file_stem()?.to_str()?)))?;
+/// The lake file of a payload file in a directory, if it is as it was written.
+fn listed_in(lake: &Path, file: &PayloadName) -> Option<Listed> {
+    let [parquet, about] = paths_in(lake, &file.path());
+    let about = About::read(&about).filter(|about| about.footer_holds(&parquet))?;
+    listed(&parquet, &about, file.first..file.first.saturating_add(file.count))
+}
+
+/// What is said of the lake file of a range.
+fn listed(parquet: &Path, about: &About, range: Range<u64>) -> Option<Listed> {
+    let name = parquet.file_name()?.to_str()?.to_owned();
     let (bytes, crc32c) = about.length_and_sum();
-    let last = file.first.saturating_add(file.count) - 1;
-    about.footer_holds(&parquet).then_some(Listed { name, first: file.first, last, bytes, crc32c })
+    Some(Listed { name, first: range.start, last: range.end - 1, bytes, crc32c })
 }
 
 /// Ranges in order, those that touch and have one reason made one.
