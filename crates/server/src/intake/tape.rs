@@ -51,7 +51,7 @@ pub struct Node {
 #[error("not one JSON value in UTF-8, at most {DEPTH_MAX} levels deep")]
 pub struct NoTape;
 
-/// Bytes of text a node, about.
+/// Bytes of an ordinary record a node, about.
 const BYTES_A_NODE: usize = 24;
 
 /// The nodes of one value; node 0 is the value itself.
@@ -70,7 +70,7 @@ impl Tape {
         self.nodes.clear();
         self.open.clear();
         if self.nodes.capacity() == 0 {
-            // A member of an ordinary record has so many bytes: to grow step by step costs as much as to read.
+            // To grow step by step copies what was read several times.
             self.nodes.reserve(text.len() / BYTES_A_NODE);
         }
         let done = u32::try_from(text.len()).map_err(|_| NoTape).and_then(|_| self.read_value(text.as_bytes()).ok_or(NoTape));

@@ -35,37 +35,13 @@ pub type See<'s> = dyn FnMut(&str) -> bool + 's;
 struct Json<'a> {
     text: Cow<'a, str>,
     tape: Tape,
-    /// Where the names of its own members stand, with their nodes; none while nobody needed them, or if a
-    /// name is not written plainly.
-    members: OnceCell<Option<Vec<Member>>>,
 }
-
-/// Where the name of a member stands, and its node.
-type Member = ((u32, u32), u32);
 
 impl<'a> Json<'a> {
     fn read(text: Cow<'a, str>) -> Option<Self> {
         let mut tape = Tape::default();
         tape.read(&text).ok()?;
-        Some(Self { text, tape, members: OnceCell::new() })
-    }
-
-    /// As [`Self::at`], for one path after the other.
-    fn at_again(&self, path: &[&str], see: &mut See<'_>) -> bool {
-        let plainly = || {
-            let members = self.tape.children(0).map(|(child, member)| {
-                let is_plain = !member.escaped_name && !self.slice(member.name).contains('.');
-                is_plain.then_some((member.name, child))
-            });
-            members.collect()
-        };
-        let is_object = self.tape.node(0).is_some_and(|node| node.kind == NodeKind::Object);
-        match (path.split_first(), self.members.get_or_init(plainly)) {
-            (Some((first, rest)), Some(members)) if is_object => {
-                members.iter().any(|(name, child)| self.slice(*name) == *first && self.below(*child, rest, see))
-            }
-            _ => self.at(path, see),
-        }
+        Some(Self { text, tape })
     }
 
     fn slice(&self, (from, to): (u32, u32)) -> &str {
@@ -303,7 +279,7 @@ impl<'a> Document<'a> {
             }
             None => {
                 let mut paths = paths(name).iter().enumerate();
-                paths.any(|(choice, path)| ocsf.at_again(path, &mut |text| see(choice, text)))
+                paths.any(|(choice, path)| ocsf.at(path, &mut |text| see(choice, text)))
             }
         }
     }

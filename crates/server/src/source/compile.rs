@@ -232,17 +232,14 @@ fn patterns(spec: &MapSpec) -> Result<Patterns, MapError> {
         }
         let when = Condition::compile(&pattern.when).map_err(|why| MapError::Expression { at: at.clone(), why })?;
         let set = pattern.set.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let on = on.as_slice().iter().map(|text| {
-            let known = texts.iter().position(|(known, _)| known == text);
-            known.map_or_else(
-                || {
-                    texts.push((text.clone(), expression(&at, text)?));
-                    Ok(texts.len() - 1)
-                },
-                Ok,
-            )
-        });
-        list.push(Pattern { when, on: on.collect::<Result<_, MapError>>()?, regex, set });
+        let mut tried_on = Vec::new();
+        for text in on.as_slice() {
+            if !texts.iter().any(|(known, _)| known == text) {
+                texts.push((text.clone(), expression(&at, text)?));
+            }
+            tried_on.extend(texts.iter().position(|(known, _)| known == text));
+        }
+        list.push(Pattern { when, on: tried_on, regex, set });
     }
     Ok(Patterns { texts: texts.into_iter().map(|(_, text)| text).collect(), list })
 }

@@ -1,35 +1,28 @@
 //! How the matches of a regular expression begin: a map of syslog lines has more than a hundred
 //! patterns, nearly all start with a fixed text, and the first bytes of a line rule out all but a few.
 
-use regex_syntax::hir::{Look, literal::Extractor};
+use regex_syntax::hir::literal::Extractor;
+use regex_syntax::hir::{Hir, Look};
 
-/// How every match of an expression begins.
+/// How every text that matches an expression begins: with one of these; `None`: with anything.
 #[derive(Debug)]
-pub struct Start {
-    /// A match begins where the text begins.
-    anchored: bool,
-    /// A match begins with one of these; `None`: with anything.
-    literals: Option<Vec<Vec<u8>>>,
-}
+pub struct Start(Option<Vec<Vec<u8>>>);
 
 impl Start {
     /// Of an expression; one that cannot be read may match anything.
     #[must_use]
     pub fn of(regex: &str) -> Self {
-        let Ok(syntax) = regex_syntax::parse(regex) else { return Self { anchored: false, literals: None } };
+        // One that may match further on is not looked for here: that costs what the expression does, which does the same.
+        let is_anchored = |syntax: &Hir| syntax.properties().look_set_prefix().contains(Look::Start);
+        let Some(syntax) = regex_syntax::parse(regex).ok().filter(is_anchored) else { return Self(None) };
         let found = Extractor::new().extract(&syntax);
-        let literals = found.literals().map(|all| all.iter().map(|literal| literal.as_bytes().to_vec()).collect());
-        Self { anchored: syntax.properties().look_set_prefix().contains(Look::Start), literals }
+        Self(found.literals().map(|all| all.iter().map(|literal| literal.as_bytes().to_vec()).collect()))
     }
 
     /// Whether a match of the expression may be in `text`; never `false` when there is one.
     #[must_use]
     pub fn may_match(&self, text: &str) -> bool {
-        match &self.literals {
-            Some(literals) if self.anchored => literals.iter().any(|literal| text.as_bytes().starts_with(literal)),
-            // To look for it costs what the expression does, which does the same.
-            _ => true,
-        }
+        self.0.as_ref().is_none_or(|literals| literals.iter().any(|literal| text.as_bytes().starts_with(literal)))
     }
 }
 
