@@ -73,7 +73,11 @@ fn sql(args: &Args) -> Result<String, Failure> {
         (None, Some(file)) => read_named(file)?,
         (None, None) => {
             let mut sql = String::new();
-            io::stdin().lock().take(QUERY_BYTES_MAX).read_to_string(&mut sql).map_err(Failure::at("standard input"))?;
+            io::stdin().lock().take(QUERY_BYTES_MAX + 1).read_to_string(&mut sql).map_err(Failure::at("standard input"))?;
+            // The beginning of a query may be another query.
+            if sql.len() as u64 > QUERY_BYTES_MAX {
+                return Err(Failure::new(format!("standard input has more than the {QUERY_BYTES_MAX} bytes that a query may have")));
+            }
             sql
         }
     };

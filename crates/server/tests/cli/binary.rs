@@ -1,13 +1,17 @@
 //! Runs the binary.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+mod ran;
+
+pub use ran::*;
 
 /// The binary with nothing of the tester's own environment.
 pub fn indelible() -> Command {
@@ -16,53 +20,6 @@ pub fn indelible() -> Command {
         command.env_remove(name);
     }
     command
-}
-
-/// What a command did.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
-    pub bytes: Vec<u8>,
-}
-
-impl Ran {
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|why| panic!("{why}: {self:?}"))
-    }
-
-    /// Fails the test unless the command succeeded.
-    pub fn ok(self) -> Self {
-        assert_eq!(self.code, 0, "{self:?}");
-        self
-    }
-
-    /// Fails the test unless the command could not be done and said this.
-    pub fn refused(self, because: &str) -> Self {
-        assert_eq!(self.code, 2, "{self:?}");
-        assert!(self.err.contains(because), "{because:?} is not in {self:?}");
-        self
-    }
-}
-
-pub fn run(command: &mut Command) -> Ran {
-    ran(command.stdin(Stdio::null()).output().unwrap())
-}
-
-pub fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    ran(child.wait_with_output().unwrap())
-}
-
-fn ran(output: Output) -> Ran {
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        bytes: output.stdout,
-    }
 }
 
 /// A data directory with a trail, and its admin key.

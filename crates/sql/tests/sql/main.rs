@@ -17,4 +17,6 @@ mod log;
 mod manual;
 mod place;
 mod places;
+#[path = "../../../server/tests/cli/ran.rs"]
+mod ran;
 mod refusals;

@@ -1,7 +1,6 @@
 //! A trail with a lake, a server of it, and the binary.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -18,39 +17,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::log::Log;
-
-/// What the binary did.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub bytes: Vec<u8>,
-    pub err: String,
-}
-
-impl Ran {
-    /// Fails the test unless the query was answered.
-    #[track_caller]
-    pub fn ok(self) -> Self {
-        assert_eq!(self.code, 0, "{self:?}");
-        self
-    }
-
-    /// Fails the test unless it could not be done and said this.
-    #[track_caller]
-    pub fn refused(self, because: &str) -> Self {
-        assert_eq!(self.code, 2, "{self:?}");
-        assert!(self.err.contains(because), "{because:?} is not in {self:?}");
-        self
-    }
-
-    /// The rows of `--format json`.
-    #[track_caller]
-    pub fn rows(self) -> Vec<Value> {
-        let ran = self.ok();
-        ran.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))).collect()
-    }
-}
+pub use crate::ran::{Ran, run, run_with_input};
 
 /// The binary with nothing of the tester's own environment.
 pub fn binary() -> Command {
@@ -60,25 +27,6 @@ pub fn binary() -> Command {
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-pub fn run(command: &mut Command) -> Ran {
-    ran(command.output().unwrap())
-}
-
-pub fn run_with_input(command: &mut Command, input: &str) -> Ran {
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    ran(child.wait_with_output().unwrap())
-}
-
-fn ran(output: std::process::Output) -> Ran {
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        bytes: output.stdout,
-    }
 }
 
 /// A trail whose entries are in payload files, all of them in the lake.
@@ -127,7 +75,8 @@ impl Place {
     /// The rows of a query.
     #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<Value> {
-        self.run(["--format", "json", sql]).rows()
+        let ran = self.run(["--format", "json", sql]).ok();
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))).collect()
     }
 
     pub fn key(&self, scope: Scope) -> String {
