@@ -121,7 +121,7 @@ fn a_query_comes_from_the_line_a_file_or_standard_input_and_rows_go_to_a_file() 
     assert_eq!(place.run(["--format", "json", "-f", file.to_str().unwrap()]).ok().out, expected);
     assert_eq!(run_with_input(&mut place.command(["--format", "json"]), sql.as_bytes()).ok().out, expected);
     run_with_input(&mut place.command(["--format", "json"]), b" \n").refused("there is no query");
-    let long = format!("{sql:<width$}", width = (1 << 20) + 1);
+    let long = sql.to_owned() + &" ".repeat((1 << 20) + 1 - sql.len());
     run_with_input(&mut place.command(["--format", "json"]), long.as_bytes()).refused("more than the 1048576 bytes");
     place.run(["-f", "missing.sql"]).refused("missing.sql");
     let rows = place.log.home().join("rows.json");
