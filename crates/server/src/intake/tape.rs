@@ -51,8 +51,8 @@ pub struct Node {
 #[error("not one JSON value in UTF-8, at most {DEPTH_MAX} levels deep")]
 pub struct NoTape;
 
-/// Bytes of an ordinary record a node, about.
-const BYTES_A_NODE: usize = 24;
+/// Bytes of a record a node, about, of one with short values.
+const BYTES_A_NODE: usize = 16;
 
 /// The nodes of one value; node 0 is the value itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! One entry as search sees it: the values that each field has.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -14,6 +14,7 @@ use crate::search::compare::{Ready, address};
 use crate::search::field::{Field, Name};
 use crate::search::paths::Paths;
 use crate::source::directory::Directory;
+use crate::source::map::as_text;
 use crate::source::{Catalog, Mapped, Scratch};
 use crate::store::read::StoredEntry;
 
@@ -104,6 +105,11 @@ fn is_joined<S: AsRef<str>>(name: &str, parts: &[S]) -> bool {
     rest.is_empty()
 }
 
+thread_local! {
+    /// For the maps: nothing is mapped while something is being mapped.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
 /// What an entry means.
 struct Meaning {
     mapped: Mapped,
@@ -188,7 +194,7 @@ impl<'a> Document<'a> {
     }
 
     fn json(&self) -> Option<&Json<'a>> {
-        self.raw.get_or_init(|| Json::read(String::from_utf8_lossy(self.bytes()))).as_ref()
+        self.raw.get_or_init(|| Json::read(as_text(self.bytes()))).as_ref()
     }
 
     fn source_kind(&self) -> Option<&'a str> {
@@ -200,8 +206,9 @@ impl<'a> Document<'a> {
             if self.kind() != Kind::Event {
                 return Meaning { mapped: Mapped::default(), ocsf: None };
             }
-            let mapped = self.knowing.catalog.map(self.bytes(), self.source_kind(), self.received_ms(), &mut Scratch::default());
-            let ocsf = String::from_utf8_lossy(&mapped.ocsf).into_owned();
+            let map = |scratch: &mut Scratch| self.knowing.catalog.map(self.bytes(), self.source_kind(), self.received_ms(), scratch);
+            let mapped = SCRATCH.with_borrow_mut(map);
+            let ocsf = as_text(&mapped.ocsf).into_owned();
             Meaning { ocsf: Json::read(ocsf.into()), mapped }
         })
     }
@@ -234,7 +241,7 @@ impl<'a> Document<'a> {
     pub fn texts(&self, see: &mut See<'_>) -> bool {
         match self.json() {
             Some(json) => json.all(see),
-            None => see(&String::from_utf8_lossy(self.bytes())),
+            None => see(&as_text(self.bytes())),
         }
     }
 

@@ -1,14 +1,13 @@
 //! What a value is filed under, found once: most values stand in a log again and again.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 
 use crate::search::compare::{fold, words};
 use crate::search::keys::{is_filed, value_key, word_key};
 use crate::search::term_index::terms_of;
 
-/// Values remembered; then all are forgotten. With [`BYTES_MAX`] each, some 300 bytes: 5 MB.
-const KNOWN_MAX: usize = 16_384;
+/// Places for values. With [`BYTES_MAX`] in each, some 300 bytes: 5 MB.
+const PLACES: u64 = 16_384;
 /// A longer value is seldom the same twice.
 const BYTES_MAX: usize = 128;
 
@@ -37,26 +36,46 @@ impl Spelling {
     }
 }
 
-/// The spellings of the values that were met last.
+/// Where the values of one hash are remembered, one at a time.
 #[derive(Debug, Default)]
+struct Place {
+    known: Option<(Box<str>, Spelling)>,
+    /// Hash of the last value that was met here and is not the known one.
+    passed: u64,
+}
+
+/// The spellings of values that come again and again. Ids and times, which never do, pass through: only a value
+/// that is met twice, with no other of its place in between, is remembered.
+#[derive(Debug)]
 pub(super) struct Spellings {
-    known: HashMap<Box<str>, Spelling>,
+    places: Box<[Place]>,
+}
+
+impl Default for Spellings {
+    fn default() -> Self {
+        Self { places: (0..PLACES).map(|_| Place::default()).collect() }
+    }
 }
 
 impl Spellings {
     /// Shows `see` the spelling of a value.
     pub fn with<T>(&mut self, value: &str, see: impl FnOnce(&Spelling) -> T) -> T {
-        if let Some(spelling) = self.known.get(value) {
+        if value.len() > BYTES_MAX {
+            return see(&Spelling::of(value));
+        }
+        let hash = twox_hash::XxHash64::oneshot(0, value.as_bytes());
+        let Some(place) = self.places.get_mut((hash % PLACES) as usize) else { return see(&Spelling::of(value)) };
+        if let Some((known, spelling)) = &place.known
+            && **known == *value
+        {
             return see(spelling);
         }
         let spelling = Spelling::of(value);
         let seen = see(&spelling);
-        if value.len() <= BYTES_MAX {
-            if self.known.len() >= KNOWN_MAX {
-                self.known.clear();
-            }
-            self.known.insert(value.into(), spelling);
+        if place.passed == hash {
+            place.known = Some((value.into(), spelling));
         }
+        place.passed = hash;
         seen
     }
 }
@@ -69,10 +88,10 @@ mod tests {
     fn what_is_remembered_is_what_is_found() {
         let mut spellings = Spellings::default();
         let long = "Long ".repeat(BYTES_MAX);
-        // Twice, and so many others in between that it is forgotten.
-        for nth in 0..2 * KNOWN_MAX + 1 {
+        // Again and again, alone and with so many others in between that each place is met several times.
+        for nth in 0..4 * PLACES {
             let other = format!("Value {nth} of many");
-            for value in [if nth % KNOWN_MAX < 2 { "::FFFF:10.0.0.1" } else { "x" }, &long, &other] {
+            for value in [if nth % 3 < 2 { "::FFFF:10.0.0.1" } else { "x" }, &long, &other, &other, &other] {
                 spellings.with(value, |spelling| {
                     assert_eq!(spelling.key, value_key(value), "{value}");
                     assert_eq!(spelling.terms(value), &terms_of(value), "{value}");
@@ -80,7 +99,17 @@ mod tests {
                     assert_eq!(spelling.words(value), filed, "{value}");
                 });
             }
-            assert!(spellings.known.len() <= KNOWN_MAX);
         }
+    }
+
+    #[test]
+    fn a_value_that_comes_again_is_remembered_and_one_that_is_long_or_comes_once_is_not() {
+        let mut spellings = Spellings::default();
+        let long = "x".repeat(BYTES_MAX + 1);
+        for value in ["again", &long, "once", "again", &long] {
+            spellings.with(value, |_| ());
+        }
+        let known = spellings.places.iter().filter_map(|place| place.known.as_ref()).map(|(value, _)| &**value);
+        assert_eq!(known.collect::<Vec<_>>(), ["again"]);
     }
 }
