@@ -13,6 +13,7 @@ pub mod cloudtrail;
 pub mod disk_limit;
 pub mod disk_use;
 pub mod failure;
+pub mod filling;
 pub mod hash_limit;
 pub mod intake;
 pub mod latency;

@@ -4,6 +4,7 @@
 use bench::asker::Asker;
 use bench::disk_use::DiskUse;
 use bench::failure::Failure;
+use bench::filling::{behind, enter, indexed};
 use bench::latency::Latencies;
 use bench::process::MemoryWatch;
 use bench::questions::{QUESTIONS, Sample};
@@ -13,12 +14,11 @@ use bench::server::{Binary, Server};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const MIB: f64 = 1_048_576.0;
-/// How often the lag of the index is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-const INDEXED_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Records that are read to know how long one is: the mean is known to about 1 %.
+const RECORDS_WEIGHED: u32 = 4_000;
 
 /// Measures search over a synthetic trail.
 #[derive(Parser)]
@@ -42,6 +42,9 @@ struct Arguments {
     /// Also ask each once after a start with nothing in the page cache; takes root.
     #[arg(long)]
     cold: bool,
+    /// Events that are entered at once when all else is done, to ask for what is in no index yet.
+    #[arg(long, default_value_t = 0)]
+    burst: u64,
     /// One line of JSON instead of the table.
     #[arg(long)]
     json: bool,
@@ -56,58 +59,76 @@ fn measure(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
     let binary = Binary::at(&arguments.binary)?;
     let is_new = !arguments.data.exists();
     let key = binary.token_of(&arguments.data)?;
-    if is_new {
-        let seconds = fill(arguments, &binary)?;
-        report.section("loading");
-        report.figure("events_per_second_into_the_log", arguments.events as f64 / seconds, "events/s");
-    }
     let is_unindexed = !arguments.data.join("derived/main/index").exists();
     let server = Server::start(&binary, &arguments.data)?;
     let memory = MemoryWatch::start(server.pid())?;
     let mut asker = Asker::new(server.address, &key)?;
-    let seconds = indexed(&mut asker)?;
-    let behind = asker.metric("indelible_search_behind_entries")?;
-    let size = server.tree_size(&key)?;
-    if is_unindexed {
-        report.section("indexing, both cores");
-        report.with_goal("events_per_second_into_the_index", (size as f64 - behind) / seconds, "events/s", Goal::AtLeast(50_000.0));
+    if is_new {
+        report.section("log, map, seal, index and lake, all at once");
+        flood((&binary, &server, &key), (arguments.events, arguments.seed), &mut asker, report)?;
+    } else {
+        let took = indexed(&mut asker)?;
+        if is_unindexed {
+            report.section("indexing, both cores");
+            let entries = server.tree_size(&key)? as f64 - behind(&mut asker)?;
+            report.with_goal("events_per_second_into_the_index", entries / took.as_secs_f64(), "events/s", Goal::AtLeast(50_000.0));
+        }
     }
+    let size = server.tree_size(&key)?;
     report.section("in no payload file yet");
-    report.figure("entries", behind, "entries");
+    report.figure("entries", behind(&mut asker)?, "entries");
     let samples = samples(&mut asker, arguments, size)?;
     warm(&mut asker, &samples, report)?;
+    let raw = raw_bytes(&mut asker, arguments.seed, size)?;
     report.section("memory and disk");
     report.with_goal("peak_rss_anon", memory.peak_bytes() as f64 / MIB, "MiB", Goal::AtMost(1024.0));
     server.stop()?;
-    disk(&arguments.data, &samples, size, report)?;
-    if arguments.cold { cold(arguments, &binary, &key, &samples, report) } else { Ok(()) }
-}
-
-/// Fills the trail; how long it took, in seconds.
-fn fill(arguments: &Arguments, binary: &Binary) -> Result<f64, Failure> {
-    let begin = Instant::now();
-    let (events, seed) = (arguments.events.to_string(), arguments.seed.to_string());
-    let mut command = binary.command();
-    command.args(["synth", "--events", &events, "--seed", &seed, "--into", "--data"]).arg(&arguments.data);
-    let status = command.status().map_err(Failure::io("run `indelible synth`"))?;
-    if status.success() { Ok(begin.elapsed().as_secs_f64()) } else { Err(Failure::Wrong(format!("`indelible synth` ended with {status}"))) }
-}
-
-/// Waits until every payload file is indexed; seconds until it was.
-fn indexed(asker: &mut Asker) -> Result<f64, Failure> {
-    let begin = Instant::now();
-    loop {
-        asker.ask("/v1/remap")?;
-        let waiting = asker.json()?.get("waiting").and_then(serde_json::Value::as_u64);
-        match waiting {
-            Some(0) => return Ok(begin.elapsed().as_secs_f64().max(0.001)),
-            Some(files) if begin.elapsed() > INDEXED_AFTER_MAX => {
-                return Err(Failure::Wrong(format!("{files} payload files are still not indexed")));
-            }
-            Some(_) => std::thread::sleep(LOOK_EVERY),
-            None => return Err(Failure::Wrong("the server does not say how many files wait for the index".to_owned())),
-        }
+    disk(&arguments.data, raw, report)?;
+    if arguments.cold {
+        cold(arguments, &binary, &key, &samples, report)?;
     }
+    if arguments.burst > 0 { burst(arguments, &binary, &key, report) } else { Ok(()) }
+}
+
+/// Enters events as fast as they are taken, and waits for the index.
+fn flood(
+    (binary, server, key): (&Binary, &Server, &str),
+    (events, seed): (u64, u64),
+    asker: &mut Asker,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let took = enter(binary, server, key, events, seed)?;
+    report.figure("events_per_second_taken", events as f64 / took.as_secs_f64(), "events/s");
+    report.figure("entries_behind_then", behind(asker)?, "entries");
+    let all = took + indexed(asker)?;
+    let goal = Goal::AtLeast(40_000.0);
+    report.with_goal("events_per_second_until_all_are_indexed", events as f64 / all.as_secs_f64(), "events/s", goal);
+    report.figure("seconds_until_all_are_indexed", all.as_secs_f64(), "s");
+    Ok(())
+}
+
+/// A flood into a trail that is indexed, and what the first questions after it take.
+fn burst(arguments: &Arguments, binary: &Binary, key: &str, report: &mut Report) -> Result<(), Failure> {
+    report.section("a burst at the rate of intake");
+    let server = Server::start(binary, &arguments.data)?;
+    let mut asker = Asker::new(server.address, key)?;
+    indexed(&mut asker)?;
+    let before = server.tree_size(key)?;
+    let took = enter(binary, &server, key, arguments.burst, arguments.seed + 1)?;
+    report.figure("events_per_second_taken", arguments.burst as f64 / took.as_secs_f64(), "events/s");
+    report.figure("entries_behind_then", behind(&mut asker)?, "entries");
+    // One that is in no index yet, and in no memory of what is newest.
+    let sample = (before + arguments.burst / 2..).find_map(|index| Sample::take(&mut asker, index).transpose());
+    let Some(sample) = sample.transpose()? else { return Ok(()) };
+    for question in QUESTIONS.iter().filter(|question| question.is_found_by_reading()) {
+        let took = asker.ask(&question.path(&sample))?.as_secs_f64() * 1e3;
+        report.with_goal(format!("{}_ms", question.name), took, "ms", Goal::AtMost(2_000.0));
+    }
+    let began = Instant::now();
+    report.figure("entries_behind_after_the_questions", behind(&mut asker)?, "entries");
+    indexed(&mut asker)?;
+    report.figure("seconds_until_all_are_indexed", began.elapsed().as_secs_f64(), "s");
+    server.stop().map(|_| ())
 }
 
 /// Random events to ask for.
@@ -142,8 +163,18 @@ fn warm(asker: &mut Asker, samples: &[Sample], report: &mut Report) -> Result<()
     Ok(())
 }
 
-fn disk(data: &Path, samples: &[Sample], size: u64, report: &mut Report) -> Result<(), Failure> {
-    let raw = samples.iter().map(|sample| sample.raw_bytes).sum::<u64>() as f64 / samples.len().max(1) as f64 * size as f64;
+/// Bytes of all records, reckoned from many of them.
+fn raw_bytes(asker: &mut Asker, seed: u64, size: u64) -> Result<f64, Failure> {
+    let mut random = Seeded::new(seed);
+    let mut bytes = 0;
+    for _ in 0..RECORDS_WEIGHED {
+        asker.ask(&format!("/v1/events/{}/raw", random.below(size)))?;
+        bytes += asker.text().len();
+    }
+    Ok(bytes as f64 / f64::from(RECORDS_WEIGHED) * size as f64)
+}
+
+fn disk(data: &Path, raw: f64, report: &mut Report) -> Result<(), Failure> {
     let used = DiskUse::below(data)?.bytes() as f64;
     report.with_goal("disk_of_everything_to_raw_bytes", 100.0 * used / raw, "%", Goal::AtMost(50.0));
     for part in

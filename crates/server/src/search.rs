@@ -55,7 +55,7 @@ use crate::search::matcher::Matcher;
 use crate::search::narrow::{Derived, Narrowed};
 use crate::search::ordinals::Ordinals;
 use crate::search::sidecar::{Gathered, Sidecar};
-use crate::search::spelling::Spellings;
+use crate::search::spelling::with_spellings;
 use crate::search::tail::Tail;
 use crate::search::term_index::{Builder, TermIndex};
 use crate::search::work::Work;
@@ -350,13 +350,15 @@ impl Index {
         let knowing = document::Knowing { catalog: &self.catalog, directory: &nobody, state: &view.state };
         let mut gathered = Gathered::new(file);
         let mut builder = Builder::new(terms).map_err(failed(terms))?;
-        let mut spellings = Spellings::default();
         let mut wrong = None;
         trail.reader().each_in_file(file, &mut |entry| {
             let document = document::Document::new(&entry, knowing).remembering();
-            gathered.add(&document, kind_of(&view.state, entry.leaf.source), &mut spellings);
             lake.iter_mut().for_each(|lake| lake.add(&document));
-            wrong = builder.add(&document, &mut spellings).err().map(failed(terms)).or_else(|| stopped().then_some(IndexError::Stopped));
+            let added = with_spellings(|spellings| {
+                gathered.add(&document, kind_of(&view.state, entry.leaf.source), spellings);
+                builder.add(&document, spellings)
+            });
+            wrong = added.err().map(failed(terms)).or_else(|| stopped().then_some(IndexError::Stopped));
             wrong.is_none()
         })?;
         if let Some(why) = wrong {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Credential;
@@ -187,7 +188,7 @@ pub fn page(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> R
     let unreadable: Vec<_> = unreadable.iter().map(UnreadableJson::from).collect();
     Ok(Page {
         query: ask.query.to_string(),
-        events: hits.iter().map(|entry| Hit::new(entry, knowing)).collect(),
+        events: hits.par_iter().map(|entry| Hit::new(entry, knowing)).collect(),
         tree: TreeJson { size, root: root.to_string() },
         covered: Covered { from: range.start, to: range.end, read, ruled_out, complete: unreadable.is_empty(), unreadable },
         stopped: stopped.map(crate::search::Stopped::word),

@@ -54,10 +54,10 @@ impl<'a> Json<'a> {
         match node.kind {
             NodeKind::Object | NodeKind::Array | NodeKind::Null => false,
             NodeKind::Number | NodeKind::Bool(_) => see(written),
-            NodeKind::Text { .. } => {
+            NodeKind::Text { escaped } => {
                 let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
                 // Half a surrogate pair is no text: then as it is written.
-                see(&unescape(inner).unwrap_or(Cow::Borrowed(inner)))
+                if escaped { see(&unescape(inner).unwrap_or(Cow::Borrowed(inner))) } else { see(inner) }
             }
         }
     }
@@ -138,7 +138,7 @@ struct Walked {
 #[derive(Default)]
 struct Remembered {
     text: String,
-    /// Where in `text` each begins and ends, field by field.
+    /// Where in `text` each begins and ends, field by field as [`Name::ALL`] has them.
     spans: Vec<(Name, Range<usize>)>,
 }
 
@@ -281,8 +281,8 @@ impl<'a> Document<'a> {
         let Some(ocsf) = &self.meaning().ocsf else { return false };
         match &self.walked {
             Some(walked) => {
-                let of_name = walked.iter().filter(|value| value.name == name);
-                of_name.into_iter().any(|value| ocsf.scalar(&value.node, &mut |text| see(value.choice, text)))
+                let mut of_name = of(name, walked, |value| value.name).iter();
+                of_name.any(|value| ocsf.scalar(&value.node, &mut |text| see(value.choice, text)))
             }
             None => {
                 let mut paths = paths(name).iter().enumerate();
@@ -293,7 +293,7 @@ impl<'a> Document<'a> {
 
     fn named(&self, name: Name, see: &mut See<'_>) -> bool {
         if let Some(Remembered { text, spans }) = &self.remembered {
-            let of_name = spans.iter().filter(|(known, _)| *known == name);
+            let of_name = of(name, spans, |(name, _)| *name).iter();
             return of_name.filter_map(|(_, span)| text.get(span.clone())).any(see);
         }
         match name {
@@ -400,12 +400,20 @@ static PATHS: LazyLock<Paths<(Name, usize)>> = LazyLock::new(|| {
     Paths::new(Name::ALL.iter().flat_map(of_name))
 });
 
-/// All values that the OCSF form has of named fields, in the order of the paths of each; nothing when a name on
+/// Those of a field, in a list that is sorted by fields.
+fn of<T>(name: Name, list: &[T], name_of: impl Fn(&T) -> Name) -> &[T] {
+    let from = list.partition_point(|item| name_of(item) < name);
+    let rest = list.get(from..).unwrap_or_default();
+    let count = rest.iter().take_while(|item| name_of(item) == name).count();
+    rest.get(..count).unwrap_or_default()
+}
+
+/// All values that the OCSF form has of named fields, field by field and in the order of the paths of each; nothing when a name on
 /// the way is not written plainly: then path after path has to be followed.
 fn walk(ocsf: &Json<'_>) -> Option<Vec<Walked>> {
     let mut walked = Vec::new();
     let plain = PATHS.each(&ocsf.text, &ocsf.tape, &mut |(name, choice), _, node| walked.push(Walked { name, choice, node: *node }));
-    walked.sort_by_key(|value| value.choice);
+    walked.sort_by_key(|value| (value.name, value.choice));
     plain.then_some(walked)
 }
 
@@ -446,7 +454,7 @@ mod tests {
                     });
                 }
                 let mut by_walk = Vec::new();
-                for value in walked.iter().filter(|value| value.name == *name) {
+                for value in of(*name, &walked, |value| value.name) {
                     ocsf.scalar(&value.node, &mut |text| {
                         by_walk.push((value.choice, text.to_owned()));
                         false

@@ -28,7 +28,7 @@ pub enum Field {
 macro_rules! names {
     ($($name:ident $word:literal $also:expr, $what:literal;)*) => {
         /// Fields that people know by name.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Name { $(#[doc = $what] $name,)* }
 
         impl Name {

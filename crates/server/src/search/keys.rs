@@ -40,7 +40,7 @@ pub(super) fn each_key(document: &Document<'_>, spellings: &mut Spellings, take:
         spellings.with(value, |spelling| {
             take(spelling.key);
             if with_words {
-                spelling.words(value).iter().copied().for_each(&mut *take);
+                spelling.each_word(value, take);
             }
         });
         false

@@ -1,6 +1,6 @@
 //! What a value is filed under, found once: most values stand in a log again and again.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use crate::search::compare::{fold, words};
 use crate::search::keys::{is_filed, value_key, word_key};
@@ -11,23 +11,43 @@ const PLACES: u64 = 16_384;
 /// A longer value is seldom the same twice.
 const BYTES_MAX: usize = 128;
 
+thread_local! {
+    /// What a thread learnt of one file it knows of the next.
+    static SPELLINGS: RefCell<Spellings> = RefCell::default();
+}
+
+/// Lends this thread's spellings, to one at a time.
+pub(super) fn with_spellings<T>(lent: impl FnOnce(&mut Spellings) -> T) -> T {
+    SPELLINGS.with_borrow_mut(lent)
+}
+
 /// What a value is filed under.
 #[derive(Debug)]
 pub(super) struct Spelling {
     /// The hash of the whole value.
     pub key: u64,
+    /// Whether somebody will ask again.
+    kept: bool,
     words: OnceCell<Box<[u64]>>,
     terms: OnceCell<(String, Option<String>)>,
 }
 
 impl Spelling {
-    fn of(value: &str) -> Self {
-        Self { key: value_key(value), words: OnceCell::new(), terms: OnceCell::new() }
+    fn of(value: &str, kept: bool) -> Self {
+        Self { key: value_key(value), kept, words: OnceCell::new(), terms: OnceCell::new() }
     }
 
-    /// The hashes of its words, of those that are filed; `value` is what this is the spelling of.
-    pub fn words(&self, value: &str) -> &[u64] {
-        self.words.get_or_init(|| words(&fold(value)).filter(|word| is_filed(word)).map(word_key).collect())
+    /// Gives `take` the hashes of its words, of those that are filed; `value` is what this is the spelling of.
+    pub fn each_word(&self, value: &str, take: &mut dyn FnMut(u64)) {
+        if !self.kept {
+            return each_filed_word(value, take);
+        }
+        let find = || {
+            let mut keys = Vec::new();
+            each_filed_word(value, &mut |key| keys.push(key));
+            keys.into()
+        };
+        self.words.get_or_init(find).iter().copied().for_each(take);
     }
 
     /// Its terms: see [`terms_of`].
@@ -36,11 +56,25 @@ impl Spelling {
     }
 }
 
-/// Where the values of one hash are remembered, one at a time.
+fn each_filed_word(value: &str, take: &mut dyn FnMut(u64)) {
+    words(&fold(value)).filter(|word| is_filed(word)).map(word_key).for_each(take);
+}
+
+/// A value that is remembered, with what it is filed under.
+#[derive(Debug)]
+struct Known {
+    value: Box<str>,
+    spelling: Spelling,
+}
+
+/// Where the values of one hash are remembered, one at a time. Small, and apart from what it leads to: most that is
+/// met here is not known, and that is to be seen without leaving the processor's cache.
 #[derive(Debug, Default)]
 struct Place {
-    known: Option<(Box<str>, Spelling)>,
-    /// Hash of the last value that was met here and is not the known one.
+    /// The hash of the value that is known.
+    hash: u64,
+    known: Option<Box<Known>>,
+    /// The hash of the last value that was met here and is not the known one.
     passed: u64,
 }
 
@@ -61,19 +95,22 @@ impl Spellings {
     /// Shows `see` the spelling of a value.
     pub fn with<T>(&mut self, value: &str, see: impl FnOnce(&Spelling) -> T) -> T {
         if value.len() > BYTES_MAX {
-            return see(&Spelling::of(value));
+            return see(&Spelling::of(value, false));
         }
         let hash = twox_hash::XxHash64::oneshot(0, value.as_bytes());
-        let Some(place) = self.places.get_mut((hash % PLACES) as usize) else { return see(&Spelling::of(value)) };
-        if let Some((known, spelling)) = &place.known
-            && **known == *value
+        let Some(place) = self.places.get_mut((hash % PLACES) as usize) else { return see(&Spelling::of(value, false)) };
+        if place.hash == hash
+            && let Some(known) = place.known.as_deref()
+            && *known.value == *value
         {
-            return see(spelling);
+            return see(&known.spelling);
         }
-        let spelling = Spelling::of(value);
+        let comes_again = place.passed == hash;
+        let spelling = Spelling::of(value, comes_again);
         let seen = see(&spelling);
-        if place.passed == hash {
-            place.known = Some((value.into(), spelling));
+        if comes_again {
+            place.hash = hash;
+            place.known = Some(Box::new(Known { value: value.into(), spelling }));
         }
         place.passed = hash;
         seen
@@ -96,7 +133,9 @@ mod tests {
                     assert_eq!(spelling.key, value_key(value), "{value}");
                     assert_eq!(spelling.terms(value), &terms_of(value), "{value}");
                     let filed = words(&fold(value)).filter(|word| is_filed(word)).map(word_key).collect::<Vec<_>>();
-                    assert_eq!(spelling.words(value), filed, "{value}");
+                    let mut found = Vec::new();
+                    spelling.each_word(value, &mut |key| found.push(key));
+                    assert_eq!(found, filed, "{value}");
                 });
             }
         }
@@ -109,7 +148,7 @@ mod tests {
         for value in ["again", &long, "once", "again", &long] {
             spellings.with(value, |_| ());
         }
-        let known = spellings.places.iter().filter_map(|place| place.known.as_ref()).map(|(value, _)| &**value);
+        let known = spellings.places.iter().filter_map(|place| place.known.as_deref()).map(|known| &*known.value);
         assert_eq!(known.collect::<Vec<_>>(), ["again"]);
     }
 }

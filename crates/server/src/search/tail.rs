@@ -16,7 +16,7 @@ use crate::search::field::{Field, Name};
 use crate::search::keys::{ByItself, each_key, is_filed, value_key, word_key};
 use crate::search::matcher::{Matcher, Node, leaf_passes};
 use crate::search::narrow::other_names;
-use crate::search::spelling::Spellings;
+use crate::search::spelling::{Spellings, with_spellings};
 use crate::search::{Index, kind_of};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
@@ -221,7 +221,6 @@ impl Index {
         let knowing = Knowing { catalog: self.catalog(), directory: &nobody, state: &view.state };
         let from = stands_in_files_to(&view.state) / BLOCK_ENTRIES * BLOCK_ENTRIES;
         let to = view.size / BLOCK_ENTRIES * BLOCK_ENTRIES;
-        let mut spellings = Spellings::default();
         for first in self.tail.missing(from..to.max(from)) {
             if stopped() {
                 return;
@@ -229,7 +228,8 @@ impl Index {
             // What cannot be read is met, and reported, by whoever asks for it.
             let Ok(entries) = trail.reader().entries(first, BLOCK_ENTRIES as usize) else { continue };
             let whole = entries.len() as u64 == BLOCK_ENTRIES;
-            if whole && !self.tail.keep(first, Block::of(&entries, knowing, &mut spellings)) {
+            let learn = || with_spellings(|spellings| Block::of(&entries, knowing, spellings));
+            if whole && !self.tail.keep(first, learn()) {
                 return;
             }
         }
