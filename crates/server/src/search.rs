@@ -355,6 +355,7 @@ impl Index {
             let document = document::Document::new(&entry, knowing).remembering();
             lake.iter_mut().for_each(|lake| lake.add(&document));
             let added = with_spellings(|spellings| {
+                spellings.next_entry();
                 gathered.add(&document, kind_of(&view.state, entry.leaf.source), spellings);
                 builder.add(&document, spellings)
             });

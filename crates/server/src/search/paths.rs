@@ -5,8 +5,23 @@ use crate::intake::tape::{Node, NodeKind, Tape};
 /// Where a walk is: names that lead on, and what is wanted of a value that stands here.
 #[derive(Debug)]
 pub(super) struct Paths<T> {
-    below: Vec<(&'static str, Paths<T>)>,
+    below: Vec<(Beginning, &'static str, Paths<T>)>,
     wanted: Vec<T>,
+}
+
+/// The first bytes of a name and its length: two names are seldom alike in both and not the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Beginning(u64, usize);
+
+impl Beginning {
+    fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let first = bytes.first_chunk::<8>().map_or_else(
+            || bytes.iter().rev().fold(0, |first, byte| first << 8 | u64::from(*byte)),
+            |first| u64::from_le_bytes(*first),
+        );
+        Self(first, bytes.len())
+    }
 }
 
 impl<T: Copy> Paths<T> {
@@ -22,11 +37,11 @@ impl<T: Copy> Paths<T> {
             self.wanted.push(wanted);
             return;
         };
-        let at = self.below.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            self.below.push((name, Self { below: Vec::new(), wanted: Vec::new() }));
+        let at = self.below.iter().position(|(_, known, _)| known == name).unwrap_or_else(|| {
+            self.below.push((Beginning::of(name), name, Self { below: Vec::new(), wanted: Vec::new() }));
             self.below.len() - 1
         });
-        if let Some((_, place)) = self.below.get_mut(at) {
+        if let Some((_, _, place)) = self.below.get_mut(at) {
             place.want(rest, wanted);
         }
     }
@@ -49,8 +64,9 @@ impl<T: Copy> Paths<T> {
             NodeKind::Object => tape.children(at).fold(true, |plain, (child, member)| {
                 let name = slice(member.name);
                 let is_plain = !member.escaped_name && !name.contains('.');
-                let below = self.below.iter().find(|(known, _)| is_plain && *known == name);
-                below.is_none_or(|(_, below)| below.walk(text, tape, child, see)) && is_plain && plain
+                let beginning = Beginning::of(name);
+                let below = self.below.iter().find(|(known, whole, _)| is_plain && *known == beginning && *whole == name);
+                below.is_none_or(|(_, _, below)| below.walk(text, tape, child, see)) && is_plain && plain
             }),
             NodeKind::Text { .. } | NodeKind::Number | NodeKind::Bool(_) => {
                 self.wanted.iter().for_each(|wanted| see(*wanted, slice(node.value), node));

@@ -1,15 +1,18 @@
 //! What a value is filed under, found once: most values stand in a log again and again.
 
 use std::cell::{OnceCell, RefCell};
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
 
 use crate::search::compare::{fold, words};
 use crate::search::keys::{is_filed, value_key, word_key};
 use crate::search::term_index::terms_of;
 
-/// Places for values. With [`BYTES_MAX`] in each, some 300 bytes: 5 MB.
-const PLACES: u64 = 16_384;
+/// Places for values. With [`BYTES_MAX`] in each, some 500 bytes: 4 MB.
+const PLACES: u64 = 8_192;
 /// A longer value is seldom the same twice.
-const BYTES_MAX: usize = 128;
+const BYTES_MAX: usize = 256;
 
 thread_local! {
     /// What a thread learnt of one file it knows of the next.
@@ -74,30 +77,38 @@ struct Place {
     /// The hash of the value that is known.
     hash: u64,
     known: Option<Box<Known>>,
-    /// The hash of the last value that was met here and is not the known one.
+    /// The hash of the last value that was met here and is not the known one,
     passed: u64,
+    /// and in which entry that was first.
+    passed_in: u32,
 }
 
 /// The spellings of values that come again and again. Ids and times, which never do, pass through: only a value
-/// that is met twice, with no other of its place in between, is remembered.
+/// that is met in two entries, with no other of its place in between, is remembered.
 #[derive(Debug)]
 pub(super) struct Spellings {
     places: Box<[Place]>,
+    entry: u32,
 }
 
 impl Default for Spellings {
     fn default() -> Self {
-        Self { places: (0..PLACES).map(|_| Place::default()).collect() }
+        Self { places: (0..PLACES).map(|_| Place::default()).collect(), entry: 0 }
     }
 }
 
 impl Spellings {
+    /// What is met from now on stands in another entry.
+    pub fn next_entry(&mut self) {
+        self.entry = self.entry.wrapping_add(1);
+    }
+
     /// Shows `see` the spelling of a value.
     pub fn with<T>(&mut self, value: &str, see: impl FnOnce(&Spelling) -> T) -> T {
         if value.len() > BYTES_MAX {
             return see(&Spelling::of(value, false));
         }
-        let hash = twox_hash::XxHash64::oneshot(0, value.as_bytes());
+        let hash = FixedState::default().hash_one(value);
         let Some(place) = self.places.get_mut((hash % PLACES) as usize) else { return see(&Spelling::of(value, false)) };
         if place.hash == hash
             && let Some(known) = place.known.as_deref()
@@ -105,14 +116,17 @@ impl Spellings {
         {
             return see(&known.spelling);
         }
-        let comes_again = place.passed == hash;
+        let is_passing = place.passed == hash;
+        let comes_again = is_passing && place.passed_in != self.entry;
         let spelling = Spelling::of(value, comes_again);
         let seen = see(&spelling);
         if comes_again {
             place.hash = hash;
             place.known = Some(Box::new(Known { value: value.into(), spelling }));
         }
-        place.passed = hash;
+        if !is_passing {
+            (place.passed, place.passed_in) = (hash, self.entry);
+        }
         seen
     }
 }
@@ -129,6 +143,7 @@ mod tests {
         for nth in 0..4 * PLACES {
             let other = format!("Value {nth} of many");
             for value in [if nth % 3 < 2 { "::FFFF:10.0.0.1" } else { "x" }, &long, &other, &other, &other] {
+                spellings.next_entry();
                 spellings.with(value, |spelling| {
                     assert_eq!(spelling.key, value_key(value), "{value}");
                     assert_eq!(spelling.terms(value), &terms_of(value), "{value}");
@@ -142,11 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_comes_again_is_remembered_and_one_that_is_long_or_comes_once_is_not() {
+    fn a_value_of_two_entries_is_remembered_and_one_that_is_long_or_of_one_is_not() {
         let mut spellings = Spellings::default();
         let long = "x".repeat(BYTES_MAX + 1);
-        for value in ["again", &long, "once", "again", &long] {
-            spellings.with(value, |_| ());
+        for values in [["again", &long, "once", "once"], ["again", &long, "late", "late"]] {
+            spellings.next_entry();
+            values.iter().for_each(|value| spellings.with(value, |_| ()));
         }
         let known = spellings.places.iter().filter_map(|place| place.known.as_deref()).map(|known| &*known.value);
         assert_eq!(known.collect::<Vec<_>>(), ["again"]);

@@ -70,6 +70,7 @@ impl Block {
             let source = document.source();
             kinds.entry(source).or_insert_with(|| kind_of(knowing.state, source).to_owned());
             rows.push(Row { index: entry.index, leaf: entry.leaf, time_ms: document.time_ms() });
+            spellings.next_entry();
             each_key(&document, spellings, &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
         }
         let mut keys: Vec<_> = keys.into_iter().collect();
