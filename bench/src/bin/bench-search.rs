@@ -62,11 +62,12 @@ fn measure(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
     let is_unindexed = !arguments.data.join("derived/main/index").exists();
     let server = Server::start(&binary, &arguments.data)?;
     let memory = MemoryWatch::start(server.pid())?;
-    let mut asker = Asker::new(server.address, &key)?;
     if is_new {
         report.section("log, map, seal, index and lake, all at once");
-        flood((&binary, &server, &key), (arguments.events, arguments.seed), &mut asker, report)?;
-    } else {
+        flood((&binary, &server, &key), (arguments.events, arguments.seed), report)?;
+    }
+    let mut asker = Asker::new(server.address, &key)?;
+    if !is_new {
         let took = indexed(&mut asker)?;
         if is_unindexed {
             report.section("indexing, both cores");
@@ -91,16 +92,13 @@ fn measure(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
 }
 
 /// Enters events as fast as they are taken, and waits for the index.
-fn flood(
-    (binary, server, key): (&Binary, &Server, &str),
-    (events, seed): (u64, u64),
-    asker: &mut Asker,
-    report: &mut Report,
-) -> Result<(), Failure> {
+fn flood((binary, server, key): (&Binary, &Server, &str), (events, seed): (u64, u64), report: &mut Report) -> Result<(), Failure> {
     let took = enter(binary, server, key, events, seed)?;
+    // Not sooner: a connection on which nothing is asked for minutes is closed.
+    let mut asker = Asker::new(server.address, key)?;
     report.figure("events_per_second_taken", events as f64 / took.as_secs_f64(), "events/s");
-    report.figure("entries_behind_then", behind(asker)?, "entries");
-    let all = took + indexed(asker)?;
+    report.figure("entries_behind_then", behind(&mut asker)?, "entries");
+    let all = took + indexed(&mut asker)?;
     let goal = Goal::AtLeast(40_000.0);
     report.with_goal("events_per_second_until_all_are_indexed", events as f64 / all.as_secs_f64(), "events/s", goal);
     report.figure("seconds_until_all_are_indexed", all.as_secs_f64(), "s");
@@ -111,10 +109,10 @@ fn flood(
 fn burst(arguments: &Arguments, binary: &Binary, key: &str, report: &mut Report) -> Result<(), Failure> {
     report.section("a burst at the rate of intake");
     let server = Server::start(binary, &arguments.data)?;
-    let mut asker = Asker::new(server.address, key)?;
-    indexed(&mut asker)?;
+    indexed(&mut Asker::new(server.address, key)?)?;
     let before = server.tree_size(key)?;
     let took = enter(binary, &server, key, arguments.burst, arguments.seed + 1)?;
+    let mut asker = Asker::new(server.address, key)?;
     report.figure("events_per_second_taken", arguments.burst as f64 / took.as_secs_f64(), "events/s");
     report.figure("entries_behind_then", behind(&mut asker)?, "entries");
     // One that is in no index yet, and in no memory of what is newest.

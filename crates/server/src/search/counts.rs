@@ -28,7 +28,7 @@ use crate::search::ordinals::Ordinals;
 use crate::search::query::Query;
 use crate::search::rows::Rows;
 use crate::search::scan::{Scan, Stretch, Within, stretches};
-use crate::search::term_index::{Counted, First};
+use crate::search::term_index::{Counted, First, MINUTE_MS};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
@@ -227,8 +227,7 @@ impl Counter<'_> {
             }
         }
         if self.ask.histogram {
-            let unit = INTERVAL_MS_MIN;
-            counted.times(unit, &mut |interval, count| tally.histogram.add(interval.saturating_mul(unit), count))?;
+            counted.minutes(&mut |minute, count| tally.histogram.add(minute.saturating_mul(MINUTE_MS), count))?;
         }
         Ok(())
     }

@@ -34,13 +34,15 @@ pub struct Derived<'a> {
     terms: &'a TermIndex,
     directory: &'a Directory,
     state: &'a TrailState,
+    /// What is said of acts and records does not matter.
+    events_only: bool,
 }
 
 impl<'a> Derived<'a> {
     /// A file with what is there of it.
     #[must_use]
     pub fn new(file: &PayloadFile, sidecar: &'a Sidecar, terms: &'a TermIndex, directory: &'a Directory, state: &'a TrailState) -> Self {
-        Self { range: file.first..file.end(), sidecar, terms, directory, state }
+        Self { range: file.first..file.end(), sidecar, terms, directory, state, events_only: false }
     }
 
     /// The entries that may match.
@@ -48,8 +50,9 @@ impl<'a> Derived<'a> {
     /// # Errors
     /// What is derived is damaged: then every entry may match.
     pub fn narrow(&self, matcher: &Matcher) -> io::Result<Narrowed> {
-        let mut found = self.node(&matcher.root)?;
-        if matcher.events_only {
+        let within = Self { events_only: matcher.events_only, range: self.range.clone(), ..*self };
+        let mut found = within.node(&matcher.root)?;
+        if matcher.events_only && !found.rows.is_empty() {
             found.rows.intersect(&self.entries(|kind| kind == Kind::Event)?.rows);
         }
         Ok(found)
@@ -85,7 +88,9 @@ impl<'a> Derived<'a> {
             }
             Node::And(nodes) => {
                 let mut all = self.every()?;
-                for node in nodes {
+                // What the first and last of a file tell comes first: it often settles all the rest.
+                let (quick, slow): (Vec<_>, Vec<_>) = nodes.iter().partition(|node| is_quick(node));
+                for node in quick.into_iter().chain(slow) {
                     if all.rows.is_empty() {
                         return Ok(self.none());
                     }
@@ -114,9 +119,9 @@ impl<'a> Derived<'a> {
     fn named(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
         let (from, to) = ready.times();
         match name {
-            Name::Time => self.times(self.sidecar.header.times, (from, to), |ms| ready.time(ms), TermIndex::where_time),
+            Name::Time => self.times(self.happened()?, (from, to), |ms| ready.time(ms), TermIndex::where_time),
             Name::Received => self.times(self.sidecar.header.received, (from, to), |ms| ready.time(ms), TermIndex::where_received),
-            Name::Since => self.times(self.sidecar.header.times, (from, i64::MAX), |ms| ms >= from, TermIndex::where_time),
+            Name::Since => self.times(self.happened()?, (from, i64::MAX), |ms| ms >= from, TermIndex::where_time),
             Name::Until => self.times(self.sidecar.header.times, (i64::MIN, from), |ms| ms < from, TermIndex::where_time),
             Name::Source => self.sources(ready),
             Name::Entry => self.entries(|kind| ready.value(kind.word())),
@@ -135,6 +140,16 @@ impl<'a> Derived<'a> {
             },
             _ => self.value(ready),
         }
+    }
+
+    /// When the first and the last happened of those that matter. A record of yesterday may lie among the events of
+    /// years that were imported then.
+    fn happened(&self) -> io::Result<Option<(i64, i64)>> {
+        let all = self.sidecar.header.times;
+        if !self.events_only || self.sidecar.header.entries.len() < 2 {
+            return Ok(all);
+        }
+        Ok(self.terms.events_between()?.or(all))
     }
 
     /// Entries by a time: by the first and last of the file, and only where those do not settle it, one by one.
@@ -169,16 +184,16 @@ impl<'a> Derived<'a> {
     }
 
     fn entries(&self, passes: impl Fn(Kind) -> bool) -> io::Result<Narrowed> {
-        let passing: Vec<u64> = [Kind::Event, Kind::Act, Kind::Record]
-            .into_iter()
-            .filter(|kind| self.sidecar.header.entries.contains(&kind.byte()) && passes(*kind))
-            .map(|kind| kind.byte().into())
-            .collect();
-        match passing.len() {
-            0 => Ok(self.none()),
-            all if all == self.sidecar.header.entries.len() => self.every(),
-            _ => Ok(Narrowed { rows: self.terms.where_entry(&|kind| passing.contains(&kind))?, exact: true }),
+        let here = |kind: &Kind| self.sidecar.header.entries.contains(&kind.byte());
+        let passing: Vec<_> = [Kind::Event, Kind::Act, Kind::Record].into_iter().filter(here).filter(|kind| passes(*kind)).collect();
+        if passing.len() == self.sidecar.header.entries.len() {
+            return self.every();
         }
+        let mut found = self.none();
+        for kind in passing {
+            found.rows.unite(self.terms.of_kind(kind)?);
+        }
+        Ok(found)
     }
 
     fn index(&self, ready: &Ready) -> io::Result<Narrowed> {
@@ -230,6 +245,14 @@ impl<'a> Derived<'a> {
             }
         }
         Ok(Narrowed { rows, exact })
+    }
+}
+
+/// Whether the header of a file mostly tells.
+const fn is_quick(node: &Node) -> bool {
+    match node {
+        Node::Term(Some(Field::Named(name)), _) => name.is_time() || matches!(name, Name::Source | Name::Entry | Name::Index),
+        _ => false,
     }
 }
 

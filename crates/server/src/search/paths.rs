@@ -16,10 +16,9 @@ struct Beginning(u64, usize);
 impl Beginning {
     fn of(name: &str) -> Self {
         let bytes = name.as_bytes();
-        let first = bytes.first_chunk::<8>().map_or_else(
-            || bytes.iter().rev().fold(0, |first, byte| first << 8 | u64::from(*byte)),
-            |first| u64::from_le_bytes(*first),
-        );
+        let first = bytes
+            .first_chunk::<8>()
+            .map_or_else(|| bytes.iter().rev().fold(0, |first, byte| first << 8 | u64::from(*byte)), |first| u64::from_le_bytes(*first));
         Self(first, bytes.len())
     }
 }

@@ -4,7 +4,7 @@
 //! INVARIANT: every entry of the range that was walked is compared, or ruled out by what is derived of its
 //! file, or listed as unreadable.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +33,11 @@ const STEP: usize = 64;
 /// Candidates of the first step, of which perhaps one is wanted; each step after it has twice as many, up to
 /// [`STEP`].
 const FIRST_STEP: usize = 8;
+/// Stretches whose files are asked at once, of which perhaps the first has all that is wanted; each time twice as
+/// many, up to [`AHEAD`].
+const FIRST_AHEAD: usize = 2;
+/// Some 8 KB each.
+const AHEAD: usize = 64;
 /// Ranges reported as unreadable; what is beyond is in the last of them.
 const UNREADABLE_MAX: usize = 100;
 
@@ -125,7 +130,7 @@ pub struct Scan<'a, 't> {
     entries_max: u64,
     /// Candidates of the next step.
     width: usize,
-    /// What may match in a file that covers several stretches, by its name.
+    /// What may match in a file, by its name.
     known: HashMap<String, Option<Arc<Rows>>>,
     /// As in [`Seen`].
     at: u64,
@@ -188,11 +193,33 @@ impl<'a, 't> Scan<'a, 't> {
         if self.order == Order::Newest {
             stretches.reverse();
         }
-        for stretch in stretches {
-            if !self.stretch(stretch) || self.is_over() {
+        let (mut stretches, mut ahead) = (stretches.into_iter(), FIRST_AHEAD);
+        loop {
+            let some: Vec<_> = stretches.by_ref().take(ahead).collect();
+            if some.is_empty() {
                 return;
             }
+            self.look_ahead(&some);
+            for stretch in some {
+                if !self.stretch(stretch) || self.is_over() {
+                    return;
+                }
+            }
+            ahead = (ahead * 2).min(AHEAD);
         }
+    }
+
+    /// Learns what may match in the files of these stretches, on all cores.
+    fn look_ahead(&mut self, stretches: &[Stretch]) {
+        let Within { index, directory, state, matcher, .. } = self.within;
+        let files: BTreeMap<_, _> =
+            stretches.iter().filter_map(|stretch| stretch.files.as_ref()).flatten().map(|file| (file.name(), file)).collect();
+        let unknown: Vec<_> = files.into_iter().filter(|(name, _)| !self.known.contains_key(name)).collect();
+        let learnt = unknown.into_par_iter().map(|(name, file)| {
+            let narrowed = index.narrow(file, matcher, directory, state);
+            (name, narrowed.map(|narrowed| Arc::new(narrowed.rows)))
+        });
+        self.known.par_extend(learnt);
     }
 
     /// Walks one stretch; false when the walk is over.

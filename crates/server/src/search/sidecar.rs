@@ -229,12 +229,11 @@ impl Sidecar {
         (fits && file.metadata().ok()?.len() == bytes).then_some(Self { file, header, range: of.first..of.end(), start })
     }
 
-    /// Adds the entries that may hold the value or word with this hash: whole blocks of them.
-    fn add(&self, key: u64, rows: &mut Rows) -> io::Result<()> {
-        let Self { file, range, header, start } = self;
+    /// The blocks that may hold the value or word with this hash, one bit each.
+    fn blocks(&self, key: u64) -> io::Result<u64> {
+        let Self { file, header, start, .. } = self;
         if header.pages == 0 {
-            rows.insert_all(range.clone());
-            return Ok(());
+            return Ok(u64::MAX);
         }
         let mut page = [0; PAGE_BYTES];
         file.read_exact_at(&mut page, start + page_of(key, header.pages) * PAGE_BYTES as u64)?;
@@ -243,14 +242,17 @@ impl Sidecar {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mask = |at: usize| content.get(at..at + MASK_BYTES).and_then(|mask| Some(u64::from_le_bytes(mask.try_into().ok()?)));
-        let mut blocks = places(key).filter_map(mask).fold(u64::MAX, |blocks, mask| blocks & mask);
-        let width = width(range);
+        Ok(places(key).filter_map(mask).fold(u64::MAX, |blocks, mask| blocks & mask))
+    }
+
+    /// Adds the entries of whole blocks.
+    fn add(&self, mut blocks: u64, rows: &mut Rows) {
+        let width = width(&self.range);
         while blocks != 0 {
-            let first = range.start + u64::from(blocks.trailing_zeros()) * width;
+            let first = self.range.start + u64::from(blocks.trailing_zeros()) * width;
             rows.insert_all(first..first + width);
             blocks &= blocks - 1;
         }
-        Ok(())
     }
 
     /// Adds the entries that may hold this value as a whole.
@@ -258,7 +260,8 @@ impl Sidecar {
     /// # Errors
     /// The page cannot be read, or is damaged.
     pub fn add_value(&self, value: &str, rows: &mut Rows) -> io::Result<()> {
-        self.add(value_key(value), rows)
+        self.add(self.blocks(value_key(value))?, rows);
+        Ok(())
     }
 
     /// The entries that may hold all of these words, in lower case.
@@ -266,12 +269,15 @@ impl Sidecar {
     /// # Errors
     /// A page cannot be read, or is damaged.
     pub fn with_words<S: AsRef<str>>(&self, words: &[S]) -> io::Result<Rows> {
-        let mut all = Rows::all(self.range.clone());
+        let mut blocks = u64::MAX;
         for word in words.iter().map(AsRef::as_ref).filter(|word| is_filed(word)) {
-            let mut rows = Rows::none(self.range.clone());
-            self.add(word_key(word), &mut rows)?;
-            all.intersect(&rows);
+            blocks &= self.blocks(word_key(word))?;
+            if blocks == 0 {
+                break;
+            }
         }
-        Ok(all)
+        let mut rows = Rows::none(self.range.clone());
+        self.add(blocks, &mut rows);
+        Ok(rows)
     }
 }

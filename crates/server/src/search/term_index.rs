@@ -10,6 +10,7 @@
 //! folded. What an address is spelled like otherwise, and texts too long to be terms, are there beside it, and
 //! then an answer says that it is not exact.
 
+mod count;
 mod read;
 mod write;
 
@@ -21,7 +22,8 @@ use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, SchemaBu
 use crate::search::compare::{address, fold};
 use crate::search::field::Name;
 
-pub use read::{Counted, First, TermIndex};
+pub use count::{Counted, First, MINUTE_MS};
+pub use read::TermIndex;
 pub use write::Builder;
 
 /// Version of what is put in: goes up when a field gets other values.

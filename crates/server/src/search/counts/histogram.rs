@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::search::term_index::MINUTE_MS;
+
 /// The shortest interval, ms.
-pub const INTERVAL_MS_MIN: i64 = 60_000;
+pub const INTERVAL_MS_MIN: i64 = MINUTE_MS;
 /// Intervals that people read easily, each a multiple of the one before; ms.
 const INTERVALS_MS: [i64; 9] =
     [INTERVAL_MS_MIN, 300_000, 900_000, 3_600_000, 10_800_000, 43_200_000, 86_400_000, 604_800_000, 31_449_600_000];

@@ -1,55 +1,41 @@
 //! Asks the index of a payload file.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use evidence::act::PayloadFile;
+use evidence::leaf::Kind;
 use tantivy::columnar::Column;
 use tantivy::directory::MmapDirectory;
 use tantivy::postings::SegmentPostings;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet as _, Index, SegmentReader, TERMINATED, Term};
 
-use super::{
-    ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, ID, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TIME, VERSION, first_of, id_hash, term,
-};
+use super::count::{BLOCK, Known};
+use super::{ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, ID, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TIME, VERSION, id_hash, term};
 use crate::search::compare::Ready;
 use crate::search::field::Name;
-use crate::search::ordinals::{NO_NUMBER, Ordinals};
 use crate::search::rows::Rows;
-
-/// Documents counted at a time.
-const BLOCK: usize = 1024;
 
 /// An index that was opened: its files were read once and are what was written.
 pub struct TermIndex {
     about: About,
     range: Range<u64>,
-    reader: SegmentReader,
+    pub(super) reader: SegmentReader,
     index: Column<u64>,
-    time: Column<i64>,
+    pub(super) time: Column<i64>,
     received: Column<i64>,
     entry: Column<u64>,
-    source: Column<u64>,
+    pub(super) source: Column<u64>,
     id: Column<u64>,
     present: OnceLock<Rows>,
-    /// Of fields that were counted.
-    first_values: Mutex<HashMap<Name, Arc<FirstValues>>>,
-}
-
-/// The first values of a field by their place in this index.
-#[derive(Debug)]
-struct FirstValues {
-    /// The number of each, as [`Ordinals`] has it.
-    numbers: Vec<u32>,
-    /// How often each stands in all of the index, once somebody counted that.
-    totals: OnceLock<Vec<u64>>,
+    /// The events, acts and records, once somebody asked: most questions are about events.
+    of_kind: [OnceLock<Rows>; 3],
+    pub(super) counted: Known,
 }
 
 impl std::fmt::Debug for TermIndex {
@@ -58,24 +44,8 @@ impl std::fmt::Debug for TermIndex {
     }
 }
 
-/// Some entries of a payload file, to be counted.
-#[derive(Debug)]
-pub struct Counted<'a> {
-    index: &'a TermIndex,
-    documents: Vec<u32>,
-}
-
-/// A first value.
-#[derive(Clone, Copy, Debug)]
-pub enum First<'a> {
-    /// The one with this number.
-    Number(u32),
-    /// One without a number.
-    Text(&'a str),
-}
-
 /// Runs tantivy, which takes its files for whole and stops the thread when they are not.
-fn contained<T>(run: impl FnOnce() -> tantivy::Result<T>) -> io::Result<T> {
+pub(super) fn contained<T>(run: impl FnOnce() -> tantivy::Result<T>) -> io::Result<T> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(why)) => Err(io::Error::other(why.to_string())),
@@ -117,7 +87,8 @@ impl TermIndex {
                 source: columns.u64(SOURCE)?,
                 id: columns.u64(ID)?,
                 present: OnceLock::new(),
-                first_values: Mutex::default(),
+                of_kind: Default::default(),
+                counted: Known::default(),
                 reader,
                 about,
             })
@@ -131,18 +102,32 @@ impl TermIndex {
         !folded.contains(CUT) && folded.len() <= TERM_BYTES_MAX
     }
 
+    /// Whether the file has all of its range, and not those of one class alone.
+    fn is_complete(&self) -> bool {
+        u64::from(self.reader.max_doc()) == self.range.end - self.range.start
+    }
+
+    /// Which entry a document is.
+    fn index_of(&self, document: u32) -> Option<u64> {
+        if self.is_complete() { Some(self.range.start + u64::from(document)) } else { self.index.first(document) }
+    }
+
     /// The entries that the file has: all of its range, or those of its class.
     ///
     /// # Errors
     /// The index is damaged.
     pub fn present(&self) -> io::Result<Rows> {
-        if u64::from(self.reader.max_doc()) == self.range.end - self.range.start {
+        if self.is_complete() {
             return Ok(Rows::all(self.range.clone()));
         }
         if let Some(known) = self.present.get() {
             return Ok(known.clone());
         }
-        let rows = self.where_number(&self.entry, &|_| true)?;
+        let rows = contained(|| {
+            let mut rows = Rows::none(self.range.clone());
+            (0..self.reader.max_doc()).filter_map(|document| self.index.first(document)).for_each(|index| rows.insert(index));
+            Ok(rows)
+        })?;
         Ok(self.present.get_or_init(|| rows).clone())
     }
 
@@ -186,25 +171,30 @@ impl TermIndex {
     fn add(&self, postings: &mut SegmentPostings, rows: &mut Rows) {
         let mut document = postings.doc();
         while document != TERMINATED {
-            if let Some(index) = self.index.first(document) {
+            if let Some(index) = self.index_of(document) {
                 rows.insert(index);
             }
             document = postings.advance();
         }
     }
 
-    /// The entries whose number in a column passes.
-    fn where_number<T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static>(
+    /// The entries whose number in a column passes; every entry has one.
+    fn where_number<T: PartialOrd + Copy + Default + std::fmt::Debug + Send + Sync + 'static>(
         &self,
         column: &Column<T>,
         passes: &dyn Fn(T) -> bool,
     ) -> io::Result<Rows> {
+        let present = self.present()?;
         contained(|| {
             let mut rows = Rows::none(self.range.clone());
-            for document in 0..self.reader.max_doc() {
-                if let Some(index) = self.index.first(document).filter(|_| column.first(document).is_some_and(passes)) {
-                    rows.insert(index);
-                }
+            let (mut indexes, documents) = (present.iter(), self.reader.max_doc() as usize);
+            let mut values = [T::default(); BLOCK];
+            for first in (0..documents).step_by(BLOCK) {
+                let Some(values) = values.get_mut(..BLOCK.min(documents - first)) else { continue };
+                column.values.get_range(first as u64, values);
+                // Documents are entries in order.
+                let passing = values.iter().zip(indexes.by_ref()).filter(|(value, _)| passes(**value));
+                passing.for_each(|(_, index)| rows.insert(index));
             }
             Ok(rows)
         })
@@ -234,12 +224,22 @@ impl TermIndex {
         self.where_number(&self.source, passes)
     }
 
-    /// The events, acts and records: entries whose kind's byte passes.
+    /// The events, the acts or the records.
     ///
     /// # Errors
     /// The index is damaged.
-    pub fn where_entry(&self, passes: &dyn Fn(u64) -> bool) -> io::Result<Rows> {
-        self.where_number(&self.entry, passes)
+    pub fn of_kind(&self, kind: Kind) -> io::Result<&Rows> {
+        let [events, acts, records] = &self.of_kind;
+        let known = match kind {
+            Kind::Event => events,
+            Kind::Act => acts,
+            Kind::Record => records,
+        };
+        if let Some(known) = known.get() {
+            return Ok(known);
+        }
+        let rows = self.where_number(&self.entry, &|byte| byte == u64::from(kind.byte()))?;
+        Ok(known.get_or_init(|| rows))
     }
 
     /// Of these entries the ones that may have this id.
@@ -247,155 +247,18 @@ impl TermIndex {
     /// # Errors
     /// The index is damaged.
     pub fn with_id(&self, folded: &str, of: &Rows) -> io::Result<Rows> {
-        let wanted = id_hash(folded);
+        if of.is_empty() {
+            return Ok(of.clone());
+        }
+        let (wanted, present) = (id_hash(folded), self.present()?);
         contained(|| {
             let mut rows = Rows::none(self.range.clone());
-            if of.is_empty() {
-                return Ok(rows);
-            }
-            for document in 0..self.reader.max_doc() {
-                let is_in = self.index.first(document).filter(|index| of.contains(*index));
-                if let Some(index) = is_in.filter(|_| self.id.values_for_doc(document).any(|id| id == wanted)) {
+            for (index, document) in present.iter().zip(0_u32..).filter(|(index, _)| of.contains(*index)) {
+                if self.id.values_for_doc(document).any(|id| id == wanted) {
                     rows.insert(index);
                 }
             }
             Ok(rows)
-        })
-    }
-
-    /// The first values of a field, with their numbers; nothing if no entry has one.
-    fn first_values(&self, name: Name, ordinals: &Ordinals) -> io::Result<Option<Arc<FirstValues>>> {
-        if let Some(known) = self.first_values.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
-            return Ok(Some(Arc::clone(known)));
-        }
-        let made = contained(|| {
-            let Some(column) = self.reader.fast_fields().str(&first_of(name))? else { return Ok(None) };
-            let numbers = ordinals.number(name, |see| {
-                let mut terms = column.dictionary().stream()?;
-                while terms.advance() {
-                    see(&String::from_utf8_lossy(terms.key()));
-                }
-                tantivy::Result::Ok(())
-            })?;
-            Ok(Some(Arc::new(FirstValues { numbers, totals: OnceLock::new() })))
-        })?;
-        if let Some(made) = &made {
-            self.first_values.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(made));
-        }
-        Ok(made)
-    }
-
-    /// Gives the first values of these fields their numbers.
-    ///
-    /// # Errors
-    /// The index is damaged.
-    pub fn number(&self, names: &[Name], ordinals: &Ordinals) -> io::Result<()> {
-        names.iter().try_for_each(|name| self.first_values(*name, ordinals).map(|_| ()))
-    }
-
-    /// The documents of some entries.
-    ///
-    /// # Errors
-    /// The index is damaged.
-    pub fn counted(&self, rows: &Rows) -> io::Result<Counted<'_>> {
-        let documents = contained(|| {
-            if rows.len() == u64::from(self.reader.max_doc()) {
-                return Ok((0..self.reader.max_doc()).collect());
-            }
-            let is_in = |document: &u32| self.index.first(*document).is_some_and(|index| rows.contains(index));
-            Ok((0..self.reader.max_doc()).filter(is_in).collect())
-        })?;
-        Ok(Counted { index: self, documents })
-    }
-}
-
-impl Counted<'_> {
-    /// Gives each first value of a field, and how often it stands in them. An entry without one counts nowhere.
-    ///
-    /// # Errors
-    /// The index is damaged.
-    pub fn values(&self, name: Name, ordinals: &Ordinals, add: &mut dyn FnMut(First<'_>, u64)) -> io::Result<()> {
-        let Some(values) = self.index.first_values(name, ordinals)? else { return Ok(()) };
-        contained(|| {
-            let Some(column) = self.index.reader.fast_fields().str(&first_of(name))? else { return Ok(()) };
-            let count = || self.count(column.ords(), values.numbers.len());
-            let all = self.documents.len() as u64 == u64::from(self.index.reader.max_doc());
-            let counted = if all { Cow::Borrowed(values.totals.get_or_init(count)) } else { Cow::Owned(count()) };
-            let mut text = String::new();
-            for (ordinal, count) in counted.iter().enumerate().filter(|(_, count)| **count > 0) {
-                match values.numbers.get(ordinal).copied() {
-                    Some(NO_NUMBER) | None if column.ord_to_str(ordinal as u64, &mut text)? => add(First::Text(&text), *count),
-                    Some(number) if number != NO_NUMBER => add(First::Number(number), *count),
-                    _ => {}
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// How often each of `ordinals` stands in these entries.
-    fn count(&self, column: &Column<u64>, ordinals: usize) -> Vec<u64> {
-        let mut counts = vec![0_u64; ordinals];
-        let mut values = [None; BLOCK];
-        for block in self.documents.chunks(BLOCK) {
-            let Some(values) = values.get_mut(..block.len()) else { continue };
-            values.fill(None);
-            column.first_vals(block, values);
-            for ordinal in values.iter().flatten() {
-                if let Some(count) = counts.get_mut(*ordinal as usize) {
-                    *count += 1;
-                }
-            }
-        }
-        counts
-    }
-
-    /// Gives each source's number, and how many of them are of it.
-    ///
-    /// # Errors
-    /// The index is damaged.
-    pub fn sources(&self, add: &mut dyn FnMut(u64, u64)) -> io::Result<()> {
-        self.runs(&self.index.source, |number| number, add)
-    }
-
-    /// Gives the numbers of intervals of `interval_ms` since 1970 and how many of them happened there; the
-    /// same interval may come several times.
-    ///
-    /// # Errors
-    /// The index is damaged.
-    pub fn times(&self, interval_ms: i64, add: &mut dyn FnMut(i64, u64)) -> io::Result<()> {
-        self.runs(&self.index.time, |ms: i64| ms.div_euclid(interval_ms), add)
-    }
-
-    /// Gives what a column's numbers are made to, each with the length of its run: neighbours are mostly the
-    /// same.
-    fn runs<T, K>(&self, column: &Column<T>, made: impl Fn(T) -> K, add: &mut dyn FnMut(K, u64)) -> io::Result<()>
-    where
-        T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static,
-        K: PartialEq,
-    {
-        contained(|| {
-            let mut run: Option<(K, u64)> = None;
-            let mut values = [None; BLOCK];
-            for block in self.documents.chunks(BLOCK) {
-                let Some(values) = values.get_mut(..block.len()) else { continue };
-                values.fill(None);
-                column.first_vals(block, values);
-                for key in values.iter().flatten().map(|value| made(*value)) {
-                    match &mut run {
-                        Some((same, count)) if *same == key => *count += 1,
-                        other => {
-                            if let Some((before, count)) = other.replace((key, 1)) {
-                                add(before, count);
-                            }
-                        }
-                    }
-                }
-            }
-            if let Some((last, count)) = run {
-                add(last, count);
-            }
-            Ok(())
         })
     }
 }
