@@ -4,6 +4,7 @@ use crate::asker::Asker;
 use crate::failure::Failure;
 use crate::server::{Binary, Server};
 use serde_json::Value;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// How often the lag of the index is looked at.
@@ -19,7 +20,7 @@ pub fn enter(binary: &Binary, server: &Server, token: &str, events: u64, seed: u
     let url = format!("http://{}", server.address);
     let mut command = binary.command();
     command.args(["synth", "--into", "--events", &events.to_string(), "--seed", &seed.to_string(), "--url", &url]);
-    let status = command.env("INDELIBLE_KEY", token).status().map_err(Failure::io("run `indelible synth`"))?;
+    let status = command.env("INDELIBLE_KEY", token).stdout(Stdio::null()).status().map_err(Failure::io("run `indelible synth`"))?;
     if status.success() { Ok(begin.elapsed()) } else { Err(Failure::Wrong(format!("`indelible synth` ended with {status}"))) }
 }
 

@@ -51,6 +51,18 @@ impl Matcher {
         }
         told(&self.root, index, leaf, state)
     }
+
+    /// The one entry that can match, if the line asks for its index.
+    pub(super) fn index(&self) -> Option<u64> {
+        let of = |node: &Node| match node {
+            Node::Term(Some(Field::Named(Name::Index)), Ready::Is(literal)) => literal.folded.parse().ok(),
+            _ => None,
+        };
+        match &self.root {
+            Node::And(nodes) => nodes.iter().find_map(of),
+            node => of(node),
+        }
+    }
 }
 
 /// As [`holds`], by what a leaf tells.

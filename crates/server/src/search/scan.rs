@@ -62,6 +62,18 @@ impl Within<'_> {
         self.trail.media().length(&file.name()).ok() == Some(file.bytes)
     }
 
+    /// The entries of a file that may match, as far as that can be said without reading it.
+    fn may_match(&self, file: &PayloadFile) -> Option<Arc<Rows>> {
+        let Within { index, directory, state, matcher, .. } = self;
+        let narrowed = index.narrow(file, matcher, directory, state).map(|narrowed| narrowed.rows);
+        let named = || {
+            let mut rows = Rows::none(file.first..file.end());
+            rows.insert(matcher.index()?);
+            Some(rows)
+        };
+        narrowed.or_else(named).map(Arc::new)
+    }
+
     /// What it takes to understand an entry.
     pub fn knowing(&self) -> Knowing<'_> {
         Knowing { catalog: self.index.catalog(), directory: self.directory, state: &self.state }
@@ -211,14 +223,11 @@ impl<'a, 't> Scan<'a, 't> {
 
     /// Learns what may match in the files of these stretches, on all cores.
     fn look_ahead(&mut self, stretches: &[Stretch]) {
-        let Within { index, directory, state, matcher, .. } = self.within;
-        let files: BTreeMap<_, _> =
-            stretches.iter().filter_map(|stretch| stretch.files.as_ref()).flatten().map(|file| (file.name(), file)).collect();
+        let files = stretches.iter().filter_map(|stretch| stretch.files.as_ref()).flatten();
+        let files: BTreeMap<_, _> = files.map(|file| (file.name(), file)).collect();
         let unknown: Vec<_> = files.into_iter().filter(|(name, _)| !self.known.contains_key(name)).collect();
-        let learnt = unknown.into_par_iter().map(|(name, file)| {
-            let narrowed = index.narrow(file, matcher, directory, state);
-            (name, narrowed.map(|narrowed| Arc::new(narrowed.rows)))
-        });
+        let within = self.within;
+        let learnt = unknown.into_par_iter().map(|(name, file)| (name, within.may_match(file)));
         self.known.par_extend(learnt);
     }
 
@@ -354,11 +363,8 @@ impl<'a, 't> Scan<'a, 't> {
     /// What is known of a file. One that is not as recorded has to be read: then it is reported.
     fn part(&mut self, file: PayloadFile) -> Part {
         let gone = !self.within.has(&file);
-        let Within { index, directory, state, matcher, .. } = self.within;
-        let known = self.known.entry(file.name()).or_insert_with(|| {
-            let narrowed = index.narrow(&file, matcher, directory, state);
-            narrowed.map(|narrowed| Arc::new(narrowed.rows))
-        });
+        let within = self.within;
+        let known = self.known.entry(file.name()).or_insert_with(|| within.may_match(&file));
         let rows = if gone { None } else { known.clone() };
         Part { file, rows, gone }
     }

@@ -27,16 +27,16 @@ impl Decoded {
         self.chunks.get(&first).cloned()
     }
 
-    /// Keeps a chunk. Where there is not room for all, the oldest entries go: files will soon have them. The
-    /// newest stay, however large.
+    /// Keeps a chunk. Where there is not room for all, the oldest of the others go: files will soon have them. This
+    /// one stays, however large and old: whoever walks through it asks for it again at the next step.
     pub fn keep(&mut self, first: u64, entries: Arc<Vec<StoredEntry>>) {
         self.bytes += bytes_of(&entries);
         if let Some(before) = self.chunks.insert(first, entries) {
             self.bytes -= bytes_of(&before);
         }
         while self.chunks.len() > CHUNKS_MAX || (self.bytes > BYTES_MAX && self.chunks.len() > 1) {
-            let Some((_, oldest)) = self.chunks.pop_first() else { return };
-            self.bytes -= bytes_of(&oldest);
+            let Some(oldest) = self.chunks.keys().copied().find(|other| *other != first) else { return };
+            self.bytes -= self.chunks.remove(&oldest).map_or(0, |entries| bytes_of(&entries));
         }
     }
 }
@@ -66,5 +66,16 @@ mod tests {
         assert_eq!((decoded.chunks.len(), decoded.bytes), (2, 3), "the same chunk again counts once");
         decoded.keep(10_000, chunk(BYTES_MAX + 1));
         assert_eq!((decoded.chunks.len(), decoded.bytes), (1, BYTES_MAX + 1), "one that is too large stays alone");
+    }
+
+    #[test]
+    fn an_old_chunk_stays_until_the_walk_has_left_it() {
+        let mut decoded = Decoded::default();
+        decoded.keep(9, chunk(BYTES_MAX - 1));
+        decoded.keep(5, chunk(BYTES_MAX / 2));
+        assert!(decoded.get(5).is_some() && decoded.get(9).is_none());
+        decoded.keep(4, chunk(BYTES_MAX));
+        assert!(decoded.get(4).is_some() && decoded.get(5).is_none());
+        assert_eq!((decoded.chunks.len(), decoded.bytes), (1, BYTES_MAX));
     }
 }
