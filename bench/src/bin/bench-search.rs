@@ -19,6 +19,8 @@ use std::time::Instant;
 const MIB: f64 = 1_048_576.0;
 /// Records that are read to know how long one is: the mean is known to about 1 %.
 const RECORDS_WEIGHED: u32 = 4_000;
+/// Entries looked at to find an event of a burst that names somebody.
+const SAMPLES_TRIED: u64 = 1_000;
 
 /// Measures search over a synthetic trail.
 #[derive(Parser)]
@@ -115,9 +117,14 @@ fn burst(arguments: &Arguments, binary: &Binary, key: &str, report: &mut Report)
     let mut asker = Asker::new(server.address, key)?;
     report.figure("events_per_second_taken", arguments.burst as f64 / took.as_secs_f64(), "events/s");
     report.figure("entries_behind_then", behind(&mut asker)?, "entries");
+    let kept = server.tree_size(key)? - before;
+    if kept < arguments.burst {
+        return Err(Failure::Wrong(format!("only {kept} events of the burst are new: give another --seed")));
+    }
     // One that is in no index yet, and in no memory of what is newest.
-    let sample = (before + arguments.burst / 2..).find_map(|index| Sample::take(&mut asker, index).transpose());
-    let Some(sample) = sample.transpose()? else { return Ok(()) };
+    let middle = before + arguments.burst / 2;
+    let sample = (middle..middle + SAMPLES_TRIED).find_map(|index| Sample::take(&mut asker, index).transpose());
+    let sample = sample.transpose()?.ok_or_else(|| Failure::Wrong("no event of the burst names somebody".to_owned()))?;
     for question in QUESTIONS.iter().filter(|question| question.is_found_by_reading()) {
         let took = asker.ask(&question.path(&sample))?.as_secs_f64() * 1e3;
         report.with_goal(format!("{}_ms", question.name), took, "ms", Goal::AtMost(2_000.0));
