@@ -139,3 +139,21 @@ fn holds(node: &Node, document: &Document<'_>) -> bool {
         },
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+    use crate::search::parse::parse;
+
+    #[test]
+    fn the_one_index_is_known_only_when_nothing_else_can_match() {
+        let index = |line| Matcher::new(&parse(line).unwrap(), 0).index();
+        for line in ["index:17", "index:17 actor:ana", "actor:ana index:17 NOT entry:record"] {
+            assert_eq!(index(line), Some(17), "{line}");
+        }
+        for line in ["*", "index:17 OR actor:ana", "NOT index:17", "index:1*", "index:[1 TO 17]", "index:x", "actor:17"] {
+            assert_eq!(index(line), None, "{line}");
+        }
+    }
+}
