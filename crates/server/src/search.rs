@@ -206,6 +206,12 @@ impl Index {
         !self.work.is_due(of) && self.known(of, state).is_some() && self.lake.as_ref().is_none_or(|lake| lake.is_made(of, &self.maps))
     }
 
+    /// The payload files of which something is to be derived that no thread is at, and that did not fail before.
+    fn due<'s>(&self, state: &'s TrailState) -> impl Iterator<Item = &'s PayloadFile> + use<'_, 's> {
+        let may_be = |file: &&PayloadFile| self.dir.is_some() && !self.work.has_failed(file) && !self.work.is_under_way(file);
+        state.payload_files.values().filter(may_be).filter(|file| !self.is_made(file, state))
+    }
+
     /// Reads one lake file that nobody has read since the start; what is damaged does not count as made from then on.
     fn read_lake(&self, state: &TrailState) {
         let Some(lake) = &self.lake else { return };

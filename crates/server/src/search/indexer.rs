@@ -1,16 +1,16 @@
 //! The thread that derives what search needs and records searches, behind the log: nothing waits for it,
 //! and what it has not come to is read.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use evidence::act::PayloadFile;
-use evidence::fold::TrailState;
 use tracing::{debug, warn};
 
 use crate::search::recheck::{SAMPLE_EVERY, Sampler};
+use crate::search::work::side_by_side;
 use crate::search::{Index, IndexError};
 use crate::store::trail::Trail;
 
@@ -18,10 +18,6 @@ use crate::store::trail::Trail;
 const INDEXER_NICE: i32 = 19;
 /// How often it looks for new payload files.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Files that are looked through at a time when several wait. Each takes a core and about 150 MB.
-const THREADS: usize = 2;
-/// Files that are made before it is looked whether newer ones have come.
-const AT_ONCE: usize = 2 * THREADS;
 /// How often a sleeping indexer looks whether it should stop.
 const STOP_EVERY: Duration = Duration::from_millis(50);
 
@@ -77,20 +73,10 @@ fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn()
     let mut sampler = Sampler::new(sample_every);
     while !stopped() {
         index.write_notes(trail);
-        let state = Arc::clone(&trail.view().state);
-        // The newest first: they are asked for most.
-        let mut files: Vec<_> = state.payload_files.values().filter(|file| !index.work.has_failed(file)).collect();
-        files.sort_unstable_by_key(|file| std::cmp::Reverse(file.first));
-        let mut due: Vec<_> = files.into_iter().filter(|file| !index.is_made(file, &state)).collect();
-        let more = due.len() > AT_ONCE;
-        due.truncate(AT_ONCE);
-        make(trail, index, &state, &due, stopped);
-        if more {
-            continue;
-        }
+        make_due(trail, index, stopped);
         index.learn_tail(trail, stopped);
         sampler.look(trail, index, stopped);
-        index.read_lake(&state);
+        index.read_lake(&trail.view().state);
         for _ in 0..LOOK_EVERY.as_millis() / STOP_EVERY.as_millis() {
             if stopped() {
                 return;
@@ -100,25 +86,34 @@ fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn()
     }
 }
 
-/// Derives what search needs of files, the first first and some side by side.
-fn make(trail: &Trail, index: &Index, state: &TrailState, files: &[&PayloadFile], stopped: &(dyn Fn() -> bool + Sync)) {
-    let next = AtomicUsize::new(0);
-    let take = || files.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stopped());
-    let some = || std::iter::from_fn(take).for_each(|file| make_one(trail, index, state, file, stopped));
-    if files.len() < THREADS {
-        return some();
+/// Derives what search needs of as many files as lack it now, each time of the newest that does by then: they are
+/// asked for most.
+fn make_due(trail: &Trail, index: &Index, stopped: &(dyn Fn() -> bool + Sync)) {
+    let due = index.due(&trail.view().state).count();
+    if due == 0 {
+        return;
     }
+    let left = Mutex::new(due);
+    let next = || {
+        let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = left.checked_sub(1).filter(|_| !stopped())?;
+        let view = trail.view();
+        let newest = index.due(&view.state).max_by_key(|file| file.first)?;
+        // Before another thread looks for the next.
+        index.work.begin(newest);
+        Some(newest.clone())
+    };
     // Each thread yields as this one does: a new thread is as nice as the one that makes it.
-    std::thread::scope(|scope| (0..THREADS).for_each(|_| drop(scope.spawn(some))));
+    side_by_side(next, |file| make_one(trail, index, &file, stopped));
 }
 
 /// Derives what search needs of a file, if that can be.
-fn make_one(trail: &Trail, index: &Index, state: &TrailState, file: &PayloadFile, stopped: &dyn Fn() -> bool) {
+fn make_one(trail: &Trail, index: &Index, file: &PayloadFile, stopped: &dyn Fn() -> bool) {
     index.write_notes(trail);
     match index.make(trail, file, stopped) {
         Ok(()) => {
             // Opened now, so that no search has to.
-            let opened = index.is_made(file, state);
+            let opened = index.is_made(file, &trail.view().state);
             debug!(file = file.name(), opened, "made what search needs of a payload file");
         }
         Err(IndexError::Stopped) => {}

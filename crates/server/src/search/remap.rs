@@ -2,11 +2,13 @@
 //! running one.
 
 use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 
 use crate::search::recheck::AGAIN;
+use crate::search::work::side_by_side;
 use crate::search::{Index, IndexError};
 use crate::store::read::ReadError;
 use crate::store::trail::Trail;
@@ -52,13 +54,17 @@ pub fn files_since(trail: &Trail, since_ms: Option<i64>) -> Result<Vec<PayloadFi
 }
 
 impl Index {
-    /// Derives everything of these files again, whether or not it is stale; `done` hears of each file when it is over.
-    /// What fails does not keep the others from it.
-    pub fn remap(&self, trail: &Trail, files: &[PayloadFile], done: &mut dyn FnMut(&PayloadFile)) -> Remapped {
+    /// Derives everything of these files again, whether or not it is stale, some side by side; `done` hears of each file
+    /// when it is over. What fails does not keep the others from it.
+    pub fn remap(&self, trail: &Trail, files: &[PayloadFile], done: &mut (dyn FnMut(&PayloadFile) + Send)) -> Remapped {
         self.remove_orphans(trail);
-        let mut remapped = Remapped::default();
-        for file in files {
-            match self.make(trail, file, &|| false) {
+        let (left, over) = (Mutex::new(files.iter()), Mutex::new((Remapped::default(), done)));
+        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        side_by_side(next, |file| {
+            let made = self.make(trail, file, &|| false);
+            let mut over = over.lock().unwrap_or_else(PoisonError::into_inner);
+            let (remapped, done) = &mut *over;
+            match made {
                 Ok(()) => {
                     remapped.files += 1;
                     remapped.entries += file.count;
@@ -66,8 +72,8 @@ impl Index {
                 Err(why) => remapped.failed.push(why),
             }
             done(file);
-        }
-        remapped
+        });
+        over.into_inner().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Has the thread of a running server derive these files again. Until it comes to one, what was derived of it

@@ -5,6 +5,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evidence::act::PayloadFile;
 
+/// Files that are looked through at a time. Each takes a core and about 150 MB.
+const THREADS: usize = 2;
+
+/// Makes what comes next, and next, on a few threads, until nothing does.
+pub(super) fn side_by_side<T>(next: impl Fn() -> Option<T> + Sync, make: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| std::iter::from_fn(&next).for_each(&make));
+        }
+    });
+}
+
 /// Payload files, by name.
 #[derive(Debug, Default)]
 struct Files {
@@ -38,6 +50,11 @@ impl Work {
     pub(super) fn is_due(&self, file: &PayloadFile) -> bool {
         let (known, name) = (self.files(), file.name());
         known.again.contains(&name) || known.under_way.contains(&name)
+    }
+
+    /// Whether a thread is at a file.
+    pub(super) fn is_under_way(&self, file: &PayloadFile) -> bool {
+        self.files().under_way.contains(&file.name())
     }
 
     /// Begins with a file. Who wants it again from now on wants it once more.
