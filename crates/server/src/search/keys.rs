@@ -4,6 +4,7 @@
 //! for words that are not filed. So an entry without the hash of what is asked for does not match.
 
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::search::compare::{address, fold};
 use crate::search::document::Document;
@@ -34,13 +35,28 @@ pub(super) fn is_filed(word: &str) -> bool {
     word.len() > 4 || !word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// Gives `take` the hashes of an entry, some of them several times.
-pub(super) fn each_key(document: &Document<'_>, spellings: &mut Spellings, take: &mut dyn FnMut(u64)) {
+/// A set of hashes that is being filled, and no other one ever: what it was given once it need not be given again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Filing(u64);
+
+impl Filing {
+    /// The set that has been given nothing, and is never filled.
+    pub const NONE: Self = Self(0);
+
+    /// A set with nothing in it yet.
+    pub fn begin() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(Filing::NONE.0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+/// Gives `take` the hashes of an entry that `filing` may not have yet, some of them several times.
+pub(super) fn each_key(document: &Document<'_>, spellings: &mut Spellings, filing: Filing, take: &mut dyn FnMut(u64)) {
     let mut whole = |value: &str, with_words: bool| {
         spellings.with(value, |spelling| {
-            take(spelling.key);
+            spelling.file(filing, take);
             if with_words {
-                spelling.each_word(value, take);
+                spelling.file_words(value, filing, take);
             }
         });
         false

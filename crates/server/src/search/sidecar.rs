@@ -23,7 +23,7 @@ use evidence::act::PayloadFile;
 use serde::{Deserialize, Serialize};
 
 use crate::search::document::Document;
-use crate::search::keys::{ByItself, each_key, is_filed, value_key, word_key};
+use crate::search::keys::{ByItself, Filing, each_key, is_filed, value_key, word_key};
 use crate::search::rows::Rows;
 use crate::search::spelling::Spellings;
 
@@ -89,6 +89,7 @@ pub struct Gathered {
     /// The block that is being filled, and what it holds.
     block: u64,
     keys: Keys,
+    filing: Filing,
     /// What the blocks before it hold.
     filed: Vec<(u64, u8)>,
     fullest: usize,
@@ -100,14 +101,15 @@ impl Gathered {
     #[must_use]
     pub fn new(of: &PayloadFile) -> Self {
         let width = width(&(of.first..of.end()));
-        let (keys, filed) = (Keys::default(), Vec::new());
-        Self { header: Header::default(), first: of.first, width, block: 0, keys, filed, fullest: 0, too_many: false }
+        let (header, keys, filed) = (Header::default(), Keys::default(), Vec::new());
+        Self { header, first: of.first, width, block: 0, keys, filing: Filing::begin(), filed, fullest: 0, too_many: false }
     }
 
     fn end_block(&mut self) {
         self.fullest = self.fullest.max(self.keys.len());
         let block = u8::try_from(self.block).unwrap_or(u8::MAX);
         self.filed.extend(self.keys.drain().map(|key| (key, block)));
+        self.filing = Filing::begin();
         if self.filed.len() > KEYS_MAX {
             self.too_many = true;
             self.filed = Vec::new();
@@ -130,7 +132,7 @@ impl Gathered {
             self.end_block();
             self.block = block;
         }
-        each_key(document, spellings, &mut |key| {
+        each_key(document, spellings, self.filing, &mut |key| {
             self.keys.insert(key);
         });
     }

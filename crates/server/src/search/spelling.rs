@@ -1,12 +1,12 @@
 //! What a value is filed under, found once: most values stand in a log again and again.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
 
 use crate::search::compare::{fold, words};
-use crate::search::keys::{is_filed, value_key, word_key};
+use crate::search::keys::{Filing, is_filed, value_key, word_key};
 use crate::search::term_index::terms_of;
 
 /// Places for values. With [`BYTES_MAX`] in each, some 500 bytes: 4 MB.
@@ -28,20 +28,35 @@ pub(super) fn with_spellings<T>(lent: impl FnOnce(&mut Spellings) -> T) -> T {
 #[derive(Debug)]
 pub(super) struct Spelling {
     /// The hash of the whole value.
-    pub key: u64,
+    key: u64,
     /// Whether somebody will ask again.
     kept: bool,
     words: OnceCell<Box<[u64]>>,
+    /// The sets that had its hash last, and those of its words.
+    filed: Cell<Filing>,
+    words_filed: Cell<Filing>,
     terms: OnceCell<(String, Option<String>)>,
 }
 
 impl Spelling {
     fn of(value: &str, kept: bool) -> Self {
-        Self { key: value_key(value), kept, words: OnceCell::new(), terms: OnceCell::new() }
+        let (words, terms) = (OnceCell::new(), OnceCell::new());
+        Self { key: value_key(value), kept, words, filed: Cell::new(Filing::NONE), words_filed: Cell::new(Filing::NONE), terms }
     }
 
-    /// Gives `take` the hashes of its words, of those that are filed; `value` is what this is the spelling of.
-    pub fn each_word(&self, value: &str, take: &mut dyn FnMut(u64)) {
+    /// Gives `take` its hash, unless `filing` has it from here.
+    pub fn file(&self, filing: Filing, take: &mut dyn FnMut(u64)) {
+        if self.filed.replace(filing) != filing {
+            take(self.key);
+        }
+    }
+
+    /// Gives `take` the hashes of its words, of those that are filed, unless `filing` has them from here; `value` is
+    /// what this is the spelling of.
+    pub fn file_words(&self, value: &str, filing: Filing, take: &mut dyn FnMut(u64)) {
+        if self.words_filed.replace(filing) == filing {
+            return;
+        }
         if !self.kept {
             return each_filed_word(value, take);
         }
@@ -145,15 +160,34 @@ mod tests {
             for value in [if nth % 3 < 2 { "::FFFF:10.0.0.1" } else { "x" }, &long, &other, &other, &other] {
                 spellings.next_entry();
                 spellings.with(value, |spelling| {
-                    assert_eq!(spelling.key, value_key(value), "{value}");
                     assert_eq!(spelling.terms(value), &terms_of(value), "{value}");
-                    let filed = words(&fold(value)).filter(|word| is_filed(word)).map(word_key).collect::<Vec<_>>();
-                    let mut found = Vec::new();
-                    spelling.each_word(value, &mut |key| found.push(key));
-                    assert_eq!(found, filed, "{value}");
+                    let filing = Filing::begin();
+                    let (mut key, mut found) = (None, Vec::new());
+                    spelling.file(filing, &mut |hash| key = Some(hash));
+                    spelling.file_words(value, filing, &mut |key| found.push(key));
+                    assert_eq!(key, Some(value_key(value)), "{value}");
+                    assert_eq!(found, words(&fold(value)).filter(|word| is_filed(word)).map(word_key).collect::<Vec<_>>(), "{value}");
                 });
             }
         }
+    }
+
+    #[test]
+    fn a_set_is_given_all_of_a_value_and_what_is_remembered_once() {
+        let mut spellings = Spellings::default();
+        let given = |spellings: &mut Spellings, filing| {
+            spellings.next_entry();
+            let (mut keys, mut of_words) = (0, 0);
+            spellings.with("two words", |spelling| {
+                spelling.file(filing, &mut |_| keys += 1);
+                spelling.file_words("two words", filing, &mut |_| of_words += 1);
+            });
+            (keys, of_words)
+        };
+        let (one, other) = (Filing::begin(), Filing::begin());
+        // It is remembered from the second entry on, and another set knows nothing of the first.
+        let all = [one, one, one, one, other, other, one].map(|filing| given(&mut spellings, filing));
+        assert_eq!(all, [(1, 2), (1, 2), (0, 0), (0, 0), (1, 2), (0, 0), (1, 2)]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::log::core::stands_in_files_to;
 use crate::search::compare::{Literal, Ready};
 use crate::search::document::{Document, Knowing};
 use crate::search::field::{Field, Name};
-use crate::search::keys::{ByItself, each_key, is_filed, value_key, word_key};
+use crate::search::keys::{ByItself, Filing, each_key, is_filed, value_key, word_key};
 use crate::search::matcher::{Matcher, Node, leaf_passes};
 use crate::search::narrow::other_names;
 use crate::search::spelling::{Spellings, with_spellings};
@@ -71,7 +71,7 @@ impl Block {
             kinds.entry(source).or_insert_with(|| kind_of(knowing.state, source).to_owned());
             rows.push(Row { index: entry.index, leaf: entry.leaf, time_ms: document.time_ms() });
             spellings.next_entry();
-            each_key(&document, spellings, &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
+            each_key(&document, spellings, Filing::begin(), &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
         }
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_unstable();

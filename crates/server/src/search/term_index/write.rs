@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -27,12 +28,39 @@ pub struct Builder {
     fields: Fields,
     writer: SingleSegmentIndexWriter,
     about: About,
+    /// The terms that an entry has of a field.
+    terms: Distinct,
     temporary: PathBuf,
 }
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder").field("temporary", &self.temporary).finish_non_exhaustive()
+    }
+}
+
+/// Texts, each once. One that is filled again and again takes no new memory.
+#[derive(Debug, Default)]
+struct Distinct {
+    text: String,
+    spans: Vec<Range<usize>>,
+}
+
+impl Distinct {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.spans.clear();
+    }
+
+    /// Takes one in; false when it is there already.
+    fn insert(&mut self, new: &str) -> bool {
+        if self.spans.iter().any(|span| self.text.get(span.clone()) == Some(new)) {
+            return false;
+        }
+        let start = self.text.len();
+        self.text.push_str(new);
+        self.spans.push(start..self.text.len());
+        true
     }
 }
 
@@ -85,7 +113,7 @@ impl Builder {
         let directory = MmapDirectory::open(&temporary).map_err(|why| io::Error::other(why.to_string()))?;
         let builder = Index::builder().schema(fields.schema.clone()).settings(settings);
         let writer = builder.single_segment_index_writer(directory, MEMORY_BYTES).map_err(failed)?;
-        Ok(Self { fields, writer, about: About::default(), temporary })
+        Ok(Self { fields, writer, about: About::default(), terms: Distinct::default(), temporary })
     }
 
     /// Takes in the next entry.
@@ -104,10 +132,9 @@ impl Builder {
             false
         });
         let counted = &self.fields.firsts;
-        let mut known: Vec<String> = Vec::new();
         for (name, field) in &self.fields.terms {
+            let (respelled, known) = (&mut self.about.respelled, &mut self.terms);
             known.clear();
-            let respelled = &mut self.about.respelled;
             let mut first = counted.iter().find(|(counted, _)| counted == name).map(|(_, field)| *field);
             document.values(&Field::Named(*name), &mut |value| {
                 if let Some(first) = first.take() {
@@ -117,9 +144,8 @@ impl Builder {
                     let (own, canonical) = spelling.terms(value);
                     *respelled |= canonical.is_some();
                     for term in std::iter::once(own).chain(canonical) {
-                        if !known.contains(term) {
+                        if known.insert(term) {
                             row.add_text(*field, term);
-                            known.push(term.clone());
                         }
                     }
                 });
