@@ -171,7 +171,7 @@ pub fn counts(
         histogram: wanted.interval.is_some(),
         time: asked.time,
     };
-    let Counts { size, root, matches, facets, histogram, left_out, unreadable } = count(trail, index, directory, &ask)?;
+    let Counts { size, root, matches, facets, histogram, read: _, left_out, unreadable } = count(trail, index, directory, &ask)?;
     let unreadable = unreadable.iter().map(|gap| gap.end - gap.first).sum();
     let histogram = histogram.zip(wanted.interval).map(|(histogram, interval)| {
         let histogram = match interval {

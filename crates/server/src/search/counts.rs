@@ -28,6 +28,7 @@ use crate::search::ordinals::Ordinals;
 use crate::search::query::Query;
 use crate::search::rows::Rows;
 use crate::search::scan::{Scan, Stretch, Within, stretches};
+use crate::search::tail::{self, Tail};
 use crate::search::term_index::{Counted, First, MINUTE_MS};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
@@ -67,6 +68,8 @@ pub struct Counts {
     pub facets: Vec<(Name, Values)>,
     /// Over time, if asked for.
     pub histogram: Option<Histogram>,
+    /// Entries that were read to be compared.
+    pub read: u64,
     /// Entries that were not looked at because there was no time.
     pub left_out: u64,
     /// What could not be looked at.
@@ -81,6 +84,7 @@ struct Tally {
     /// By the numbers of values, while it is not sure that this part counts.
     numbered: Vec<Vec<(u32, u64)>>,
     histogram: Histogram,
+    read: u64,
     left_out: u64,
     unreadable: Vec<Unreadable>,
 }
@@ -99,6 +103,7 @@ impl Tally {
             self.facets.iter_mut().zip(other.facets).for_each(|(values, more)| values.merge(more));
         }
         self.histogram.merge(other.histogram);
+        self.read += other.read;
         self.left_out += other.left_out;
         self.unreadable.extend(other.unreadable);
         self
@@ -137,6 +142,7 @@ pub fn count(trail: &Trail, index: &Index, directory: &Directory, ask: &CountAsk
         matches: tally.matches,
         facets: facets.collect(),
         histogram: ask.histogram.then_some(tally.histogram),
+        read: tally.read,
         left_out: tally.left_out,
         unreadable: tally.unreadable,
     })
@@ -165,11 +171,9 @@ impl Counter<'_> {
             tally.left_out = stretch.range.end - stretch.range.start;
             return tally;
         }
-        let counted = stretch.files.as_deref().is_some_and(|files| {
-            // A file that is not as recorded is walked, and reported.
-            files.iter().all(|file| self.within.has(file) && self.columns(file, &stretch.range, &mut tally).is_some())
-        });
-        if !counted {
+        let Some(files) = &stretch.files else { return self.newest(stretch.range) };
+        // A file that is not as recorded is walked, and reported.
+        if !files.iter().all(|file| self.within.has(file) && self.columns(file, &stretch.range, &mut tally).is_some()) {
             return self.walk(stretch);
         }
         let parts = self.ask.facets.iter().zip(&mut tally.facets).zip(std::mem::take(&mut tally.numbered)).zip(&self.sums);
@@ -236,6 +240,48 @@ impl Counter<'_> {
         Some(self.within.state.sources.get(&u32::try_from(number).ok()?)?.name.as_str())
     }
 
+    /// Counts entries that may not stand in files yet: by what is known of them in memory, or entry by entry.
+    fn newest(&self, range: Range<u64>) -> Tally {
+        let mut tally = Tally::by(self.ask.facets.len());
+        let Within { index, matcher, .. } = self.within;
+        let (mut left, mut unknown) = (range.clone(), range.start..range.start);
+        while !left.is_empty() {
+            let step = Tail::step(&left, false);
+            left.start = step.end;
+            match index.tail.counted(&step, matcher, self.within.knowing()) {
+                Some(counted) => {
+                    self.add_newest(&counted, &mut tally);
+                    tally = tally.add(self.walk_newest(unknown));
+                    unknown = step.end..step.end;
+                }
+                None => unknown.end = step.end,
+            }
+        }
+        tally.add(self.walk_newest(unknown))
+    }
+
+    fn add_newest(&self, counted: &tail::Counted, tally: &mut Tally) {
+        for (name, values) in self.ask.facets.iter().zip(&mut tally.facets) {
+            match name {
+                Name::Source => {
+                    let names = counted.rows().filter_map(|row| self.source(row.leaf.source.into()));
+                    names.for_each(|name| values.add(name, 1));
+                }
+                name => counted.values(*name, &mut |value, count| values.add(value, count)),
+            }
+        }
+        for row in counted.rows() {
+            tally.matches += 1;
+            if self.ask.histogram {
+                tally.histogram.add(row.time_ms, 1);
+            }
+        }
+    }
+
+    fn walk_newest(&self, range: Range<u64>) -> Tally {
+        if range.is_empty() { Tally::by(self.ask.facets.len()) } else { self.walk(Stretch { range, files: None }) }
+    }
+
     /// Counts a stretch entry by entry.
     fn walk(&self, stretch: Stretch) -> Tally {
         let mut tally = Tally::by(self.ask.facets.len());
@@ -258,6 +304,7 @@ impl Counter<'_> {
         scan.stop_at(self.deadline, u64::MAX);
         scan.stretch(stretch);
         let seen = scan.seen(&due);
+        tally.read = seen.read;
         tally.left_out = due.end - seen.range.end;
         tally.unreadable = seen.unreadable;
         tally

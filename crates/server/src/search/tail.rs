@@ -3,6 +3,8 @@
 //!
 //! INVARIANT: it only ever rules out. An entry that is left out does not match.
 
+mod firsts;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +23,7 @@ use crate::search::{Index, kind_of};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
+use firsts::Firsts;
 
 /// Entries of a block: the bits of a mask.
 pub(super) const BLOCK_ENTRIES: u64 = 64;
@@ -40,16 +43,20 @@ const ANY: Mask = Mask { bits: u64::MAX, exact: false };
 
 /// What needs no hash: its leaf, and when it happened.
 #[derive(Debug)]
-struct Row {
+pub(super) struct Row {
     index: u64,
-    leaf: Leaf,
-    time_ms: i64,
+    /// What the log says of it.
+    pub leaf: Leaf,
+    /// When it happened; when it was received, if it does not say.
+    pub time_ms: i64,
 }
 
 /// What is known of [`BLOCK_ENTRIES`] neighbours.
 #[derive(Debug)]
-struct Block {
+pub(super) struct Block {
     rows: Vec<Row>,
+    /// What a count of them adds up; nothing when it is not kept.
+    firsts: Option<Firsts>,
     /// The kinds that the sources had.
     kinds: BTreeMap<u32, String>,
     /// Half of each hash, ascending, and the entries that have it.
@@ -63,20 +70,21 @@ const fn half(key: u64) -> u32 {
 
 impl Block {
     fn of(entries: &[StoredEntry], knowing: Knowing<'_>, spellings: &mut Spellings) -> Self {
-        let (mut rows, mut kinds, mut keys) =
-            (Vec::with_capacity(entries.len()), BTreeMap::new(), HashMap::<u32, u64, ByItself>::default());
+        let (mut rows, mut firsts, mut kinds) = (Vec::with_capacity(entries.len()), Some(Firsts::new()), BTreeMap::new());
+        let mut keys = HashMap::<u32, u64, ByItself>::default();
         for (bit, entry) in entries.iter().enumerate() {
-            let document = Document::new(entry, knowing);
+            let document = Document::new(entry, knowing).remembering();
             let source = document.source();
             kinds.entry(source).or_insert_with(|| kind_of(knowing.state, source).to_owned());
             rows.push(Row { index: entry.index, leaf: entry.leaf, time_ms: document.time_ms() });
+            firsts = firsts.and_then(|mut firsts| firsts.add(&document, bit).then_some(firsts));
             spellings.next_entry();
             each_key(&document, spellings, Filing::begin(), &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
         }
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_unstable();
         let (keys, masks): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-        Self { rows, kinds, keys: keys.into(), masks: masks.into() }
+        Self { rows, firsts, kinds, keys: keys.into(), masks: masks.into() }
     }
 
     /// The entries that have a hash.
@@ -149,13 +157,34 @@ impl Block {
     }
 
     /// The entries that may match.
-    fn may_match(&self, matcher: &Matcher, knowing: Knowing<'_>) -> u64 {
+    fn may_match(&self, matcher: &Matcher, knowing: Knowing<'_>) -> Mask {
         // A source that is of another kind now is mapped in another way.
         if self.kinds.iter().any(|(number, kind)| kind_of(knowing.state, *number) != kind) {
-            return u64::MAX;
+            return ANY;
         }
         let events = if matcher.events_only { self.rows(|row| row.leaf.kind == Kind::Event).bits } else { u64::MAX };
-        self.node(&matcher.root, knowing).bits & events
+        let Mask { bits, exact } = self.node(&matcher.root, knowing);
+        Mask { bits: bits & events, exact }
+    }
+}
+
+/// Entries of a block of which it is known that they match, to be counted.
+#[derive(Debug)]
+pub(super) struct Counted {
+    block: Arc<Block>,
+    bits: u64,
+}
+
+impl Counted {
+    /// What needs no hash, of each of them.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.block.rows.iter().enumerate().filter(|(bit, _)| self.bits >> bit & 1 == 1).map(|(_, row)| row)
+    }
+
+    /// Gives each first value of a field among [`COUNTED`](super::term_index::COUNTED), without any directory, and how
+    /// many of them have it.
+    pub fn values(&self, name: Name, add: &mut dyn FnMut(&str, u64)) {
+        self.block.firsts.iter().for_each(|firsts| firsts.each(name, self.bits, add));
     }
 }
 
@@ -189,8 +218,17 @@ impl Tail {
     pub(super) fn candidates(&self, step: &Range<u64>, matcher: &Matcher, knowing: Knowing<'_>) -> impl Fn(u64) -> bool + use<> {
         let first = step.start / BLOCK_ENTRIES * BLOCK_ENTRIES;
         let block = self.blocks().by_first.get(&first).cloned();
-        let bits = block.map_or(u64::MAX, |block| block.may_match(matcher, knowing));
+        let bits = block.map_or(u64::MAX, |block| block.may_match(matcher, knowing).bits);
         move |index| index.checked_sub(first).and_then(|bit| bits.checked_shr(u32::try_from(bit).ok()?)).is_some_and(|rest| rest & 1 == 1)
+    }
+
+    /// The entries of a step that match, if that is known without reading them; `step` lies in one block.
+    pub(super) fn counted(&self, step: &Range<u64>, matcher: &Matcher, knowing: Knowing<'_>) -> Option<Counted> {
+        let first = step.start / BLOCK_ENTRIES * BLOCK_ENTRIES;
+        let block = self.blocks().by_first.get(&first).cloned().filter(|block| block.firsts.is_some())?;
+        let Mask { bits, exact: true } = block.may_match(matcher, knowing) else { return None };
+        let in_step = block.rows(|row| step.contains(&row.index)).bits;
+        Some(Counted { block, bits: bits & in_step })
     }
 
     /// Forgets what stands in files, and gives the blocks that are still to be learnt, the newest first.

@@ -10,20 +10,17 @@
 )]
 
 mod altered;
+mod counts;
 mod log;
 mod recheck;
 mod tail;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indelible::search::counts::{COUNTED, Histogram};
-use indelible::search::document::{Document, Knowing};
-use indelible::search::field::Name;
-use indelible::search::{Ask, Budget, CountAsk, Cursor, Index, Order, Stopped, count, parse, search};
+use indelible::search::{Ask, Budget, Cursor, Index, Order, Stopped, parse, search};
 use indelible::source::Catalog;
-use log::{LINES, Log, NOW, asked, draw, word};
+use log::{LINES, Log, asked, draw, word};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -69,68 +66,6 @@ fn what_a_leaf_tells_is_answered_without_a_payload() {
     }
     let (read, hits) = read("source:app nowhere");
     assert!(hits == 0 && read > 0 && read < log.trail.view().size / 3, "{read}");
-}
-
-#[test]
-fn counts_are_those_of_comparing_everything_with_and_without_an_index() {
-    let log = Log::filled(&mut TestRunner::deterministic());
-    let (none, index) = (Index::none(Arc::clone(&log.catalog)), log.index());
-    log.make_all(&index);
-    let facets: Vec<Name> = COUNTED.iter().copied().chain([Name::Source]).collect();
-    let view = log.trail.view();
-    let knowing = Knowing { catalog: &log.catalog, directory: &log.directory, state: &view.state };
-    // The time and the first values of every entry.
-    let all: Vec<_> = (0..view.size)
-        .map(|index| {
-            let entry = log.trail.reader().entry(index).unwrap();
-            let document = Document::new(&entry, knowing);
-            (document.time_ms(), facets.iter().map(|name| document.first(*name)).collect::<Vec<_>>())
-        })
-        .collect();
-    for line in LINES {
-        let matching: Vec<_> = log.naive(line).into_iter().map(|index| &all[index as usize]).collect();
-        for (which, with) in [("no index", &none), ("an index", &index)] {
-            let ask = CountAsk {
-                query: parse(line).unwrap(),
-                size: None,
-                now_ms: NOW,
-                facets: facets.clone(),
-                histogram: true,
-                time: Duration::from_secs(600),
-            };
-            let counts = count(&log.trail, with, &log.directory, &ask).unwrap();
-            assert_eq!(counts.matches, matching.len() as u64, "{line:?} with {which}");
-            assert_eq!((counts.left_out, counts.unreadable.len(), counts.root), (0, 0, view.root));
-            for (nth, (name, values)) in counts.facets.iter().enumerate() {
-                let mut expected = BTreeMap::<String, u64>::new();
-                matching.iter().filter_map(|(_, firsts)| firsts[nth].clone()).for_each(|value| *expected.entry(value).or_default() += 1);
-                let counted: BTreeMap<String, u64> =
-                    values.top(10_000).into_iter().map(|(value, count)| (value.to_owned(), count)).collect();
-                assert_eq!(counted, expected, "{line:?} by {} with {which}", name.word());
-            }
-            let mut expected = Histogram::default();
-            matching.iter().for_each(|(time_ms, _)| expected.add(*time_ms, 1));
-            assert_eq!(counts.histogram.unwrap().buckets(), expected.buckets(), "{line:?} with {which}");
-        }
-    }
-}
-
-#[test]
-fn a_count_says_what_it_left_out_and_what_it_could_not_read() {
-    let log = Log::filled(&mut TestRunner::deterministic());
-    let index = log.index();
-    log.make_all(&index);
-    let ask = |time| CountAsk { query: parse("").unwrap(), size: None, now_ms: NOW, facets: Vec::new(), histogram: false, time };
-    let counts = |time| count(&log.trail, &index, &log.directory, &ask(time)).unwrap();
-    let size = log.trail.view().size;
-    assert_eq!((counts(Duration::ZERO).matches, counts(Duration::ZERO).left_out), (0, size));
-    let all = counts(Duration::from_secs(600)).matches;
-    let state = Arc::clone(&log.trail.view().state);
-    let file = state.payload_files.values().find(|file| file.class == 1).unwrap();
-    std::fs::remove_file(log.dir.path().join("trail").join(file.name())).unwrap();
-    let without = counts(Duration::from_secs(600));
-    let unreadable: u64 = without.unreadable.iter().map(|gap| gap.end - gap.first).sum();
-    assert!(without.matches < all && without.matches + unreadable >= all, "{} of {all}, {unreadable}", without.matches);
 }
 
 /// Lines that nobody wrote, over values that the events have.

@@ -10,7 +10,7 @@ use crate::log::{LINES, Log, asked, cloudtrail, draw, other};
 use crate::{any_line, files_below};
 
 /// A log whose last entries, some hundreds, stand in no payload file, and their number.
-fn with_a_tail(random: &mut TestRunner) -> (Log, u64) {
+pub fn with_a_tail(random: &mut TestRunner) -> (Log, u64) {
     let log = Log::new();
     log.send("aws", "aws_cloudtrail", &draw(random, cloudtrail(), 100));
     log.trail.flush().unwrap();
