@@ -108,7 +108,7 @@ impl RawType {
 
 /// What `/raw` gives: an event's bytes, an act's part 2.
 pub fn raw_of(entry: &StoredEntry) -> &[u8] {
-    match (entry.leaf.kind, entry.lengths.first()) {
+    match (entry.leaf.kind, entry.lengths().first()) {
         (Kind::Act, Some(length)) => entry.raw.get(..*length as usize).unwrap_or_default(),
         _ => &entry.raw,
     }
@@ -150,7 +150,7 @@ impl EntryJson {
             raw: value(raw),
             raw_base64: (RawType::of(raw) == RawType::Bytes).then(|| STANDARD.encode(raw)),
             why,
-            parts: entry.lengths.len() + 2,
+            parts: entry.lengths().len() + 2,
             meaning: None,
         }
     }

@@ -187,7 +187,7 @@ impl<'a> Document<'a> {
 
     /// What the source sent; of an act, what it does.
     fn bytes(&self) -> &'a [u8] {
-        match (self.kind(), self.entry.lengths.first()) {
+        match (self.kind(), self.entry.lengths().first()) {
             (Kind::Act, Some(length)) => self.entry.raw.get(..*length as usize).unwrap_or_default(),
             _ => &self.entry.raw,
         }

@@ -4,6 +4,8 @@
 //! INVARIANT: every entry of the range that was walked is compared, or ruled out by what is derived of its
 //! file, or listed as unreadable.
 
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +13,6 @@ use std::time::Instant;
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
-use evidence::leaf::Leaf;
 use rayon::prelude::*;
 
 use crate::log::core::stands_in_files_to;
@@ -23,13 +24,15 @@ use crate::search::matcher::Matcher;
 use crate::search::rows::Rows;
 use crate::search::tail::Tail;
 use crate::source::directory::Directory;
-use crate::store::layout;
-use crate::store::read::{ReadError, StoredEntry};
+use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
+use reading::{Gaps, Part, may_match};
 
-/// Entries read at a time. They are held until they are compared, and each may be 1 MiB: 64 MiB in each
-/// of the few searches that run at once.
-const STEP: usize = 64;
+/// Entries that a thread reads at a time. They are held until all are compared, and each may be 1 MiB: 128 MiB in
+/// each of the few searches that run at once.
+const READ_ENTRIES: usize = 64;
+/// Candidates of a step.
+const STEP: usize = 2 * READ_ENTRIES;
 /// Candidates of the first step, of which perhaps one is wanted; each step after it has twice as many, up to
 /// [`STEP`].
 const FIRST_STEP: usize = 8;
@@ -38,8 +41,6 @@ const FIRST_STEP: usize = 8;
 const FIRST_AHEAD: usize = 2;
 /// Some 8 KB each.
 const AHEAD: usize = 64;
-/// Ranges reported as unreadable; what is beyond is in the last of them.
-const UNREADABLE_MAX: usize = 100;
 
 /// What is searched, for what.
 #[derive(Debug)]
@@ -77,31 +78,6 @@ impl Within<'_> {
     /// What it takes to understand an entry.
     pub fn knowing(&self) -> Knowing<'_> {
         Knowing { catalog: self.index.catalog(), directory: self.directory, state: &self.state }
-    }
-}
-
-/// A payload file that covers a stretch, and what is known of it.
-struct Part {
-    file: PayloadFile,
-    /// The entries that may match; all, while nothing is known.
-    rows: Option<Arc<Rows>>,
-    /// Not there, or not as long as recorded.
-    gone: bool,
-}
-
-impl Part {
-    /// The last entry before `to` that may match.
-    fn previous(&self, to: u64) -> Option<u64> {
-        self.rows.as_ref().map_or(to.checked_sub(1), |rows| rows.previous(to))
-    }
-
-    /// The first entry from `from` on that may match.
-    fn next(&self, from: u64) -> Option<u64> {
-        self.rows.as_ref().map_or(Some(from), |rows| rows.next(from))
-    }
-
-    fn may_match(&self, index: u64) -> bool {
-        self.rows.as_ref().is_none_or(|rows| rows.contains(index))
     }
 }
 
@@ -147,7 +123,7 @@ pub struct Scan<'a, 't> {
     /// As in [`Seen`].
     at: u64,
     read: u64,
-    unreadable: Vec<Unreadable>,
+    unreadable: Gaps,
     stopped: Option<Stopped>,
     take: &'a mut Take<'t>,
 }
@@ -156,7 +132,7 @@ impl<'a, 't> Scan<'a, 't> {
     /// A walk over `due` that gives `take` each match.
     pub fn new(within: &'a Within<'a>, order: Order, due: &Range<u64>, take: &'a mut Take<'t>) -> Self {
         let at = if order == Order::Newest { due.end } else { due.start };
-        let (known, unreadable) = (HashMap::new(), Vec::new());
+        let (known, unreadable) = (HashMap::new(), Gaps::default());
         Self {
             within,
             order,
@@ -188,13 +164,13 @@ impl<'a, 't> Scan<'a, 't> {
             Order::Newest => self.at..due.end,
             Order::Oldest => due.start..self.at,
         };
-        let unread: u64 = self.unreadable.iter().map(|gap| gap.end - gap.first).sum();
+        let unread = self.unreadable.entries();
         Seen {
             ruled_out: (range.end - range.start).saturating_sub(self.read).saturating_sub(unread),
             range,
             at: self.at,
             read: self.read,
-            unreadable: std::mem::take(&mut self.unreadable),
+            unreadable: std::mem::take(&mut self.unreadable).into_list(),
             stopped: self.stopped,
         }
     }
@@ -269,8 +245,8 @@ impl<'a, 't> Scan<'a, 't> {
                 Order::Oldest => left.start..last + 1,
             };
             self.width = (self.width * 2).min(STEP);
-            let entries = self.read(&wanted, parts);
-            if !self.look_at(entries) {
+            let compared = self.read_and_compare(&wanted, parts);
+            if !self.look_at(compared) {
                 return false;
             }
             self.pass(&due);
@@ -309,11 +285,12 @@ impl<'a, 't> Scan<'a, 't> {
             }
             let due = Tail::step(&left, self.order == Order::Newest);
             let Within { index, matcher, .. } = self.within;
-            let may_match = index.tail.candidates(&due, matcher, self.within.knowing());
-            if due.clone().any(&may_match) {
-                let mut entries = self.read_tail(&due);
-                entries.retain(|entry| may_match(entry.index) && self.may_match(entry.index, &entry.leaf));
-                if !self.look_at(entries) {
+            let is_candidate = index.tail.candidates(&due, matcher, self.within.knowing());
+            if due.clone().any(&is_candidate) {
+                let mut entries = reading::read_newest(self.within, &due, &mut self.unreadable);
+                entries.retain(|entry| is_candidate(entry.index) && may_match(self.within, entry.index, &entry.leaf));
+                let compared = compare(self.within, self.deadline, in_order(self.order, entries));
+                if !self.look_at(compared) {
                     return false;
                 }
             }
@@ -334,14 +311,30 @@ impl<'a, 't> Scan<'a, 't> {
         self.stopped.is_some()
     }
 
-    /// Compares entries, given in ascending order; false when there are enough matches, or no time is left
-    /// for more.
-    fn look_at(&mut self, mut entries: Vec<StoredEntry>) -> bool {
-        if self.order == Order::Newest {
-            entries.reverse();
+    /// Reads entries of files and compares them, on all cores; gives them in the order of the walk.
+    fn read_and_compare(&mut self, wanted: &[u64], parts: &[Part]) -> Vec<Compared> {
+        let (within, order, deadline) = (self.within, self.order, self.deadline);
+        let compared = |wanted: &[u64]| {
+            let mut gaps = Gaps::default();
+            let entries = reading::read(within, wanted, parts, &mut gaps);
+            (compare(within, deadline, in_order(order, entries)), gaps)
+        };
+        let mut all: Vec<_> = wanted.par_chunks(READ_ENTRIES).map(compared).collect();
+        if order == Order::Newest {
+            all.reverse();
         }
-        let compared = compare(self.within, self.deadline, &entries);
-        for (entry, matches) in entries.into_iter().zip(compared) {
+        let mut together = Vec::with_capacity(wanted.len());
+        for (compared, gaps) in all {
+            together.extend(compared);
+            self.unreadable.merge(gaps);
+        }
+        together
+    }
+
+    /// Takes in what was compared, in the order of the walk; false when there are enough matches, or no time was left
+    /// for more.
+    fn look_at(&mut self, compared: Vec<Compared>) -> bool {
+        for (entry, matches) in compared {
             let Some(matches) = matches else {
                 self.stopped = Some(Stopped::Time);
                 return false;
@@ -368,108 +361,31 @@ impl<'a, 't> Scan<'a, 't> {
         let rows = if gone { None } else { known.clone() };
         Part { file, rows, gone }
     }
-
-    /// These entries, which must ascend. Each must stand in the file of its class, if that may match.
-    fn read(&mut self, wanted: &[u64], parts: &[Part]) -> Vec<StoredEntry> {
-        let leaves = match self.within.trail.reader().leaves_at(wanted) {
-            Ok(leaves) => leaves,
-            Err(why) => {
-                wanted.iter().for_each(|index| self.unreadable(*index..index + 1, &why));
-                return Vec::new();
-            }
-        };
-        let mut entries = Vec::with_capacity(wanted.len());
-        // A file that is gone is reported whether or not what stood there could match.
-        let is_gone = |leaf: &Leaf| parts.iter().any(|part| part.gone && part.file.class == leaf.class);
-        let leaves = wanted.iter().copied().zip(leaves);
-        let leaves: Vec<_> = leaves.filter(|(index, leaf)| is_gone(leaf) || self.may_match(*index, leaf)).collect();
-        for part in parts {
-            let is_due = |(index, leaf): &(u64, Leaf)| leaf.class == part.file.class && part.may_match(*index);
-            let due: Vec<_> = leaves.iter().copied().filter(is_due).collect();
-            self.read_part(part, &due, &mut entries);
-        }
-        for (index, leaf) in &leaves {
-            if !parts.iter().any(|part| part.file.class == leaf.class) {
-                let why = format!("entry {index} is in none of its files");
-                self.unreadable(*index..index + 1, &ReadError::Damaged { path: layout::PAYLOAD.to_owned(), why });
-            }
-        }
-        entries.sort_unstable_by_key(|entry: &StoredEntry| entry.index);
-        entries
-    }
-
-    /// Whether an entry may match as far as its leaf tells.
-    fn may_match(&self, index: u64, leaf: &Leaf) -> bool {
-        self.within.matcher.matches_leaf(index, leaf, &self.within.state) != Some(false)
-    }
-
-    /// Reads entries from a file, which must have all of them.
-    fn read_part(&mut self, part: &Part, due: &[(u64, Leaf)], entries: &mut Vec<StoredEntry>) {
-        let damaged = |why: &str| ReadError::Damaged { path: part.file.name(), why: why.to_owned() };
-        // A reader may hold it open still: then it would be read as if nothing had happened.
-        if part.gone {
-            let why = damaged("it is gone, or of another length than recorded");
-            due.iter().for_each(|(index, _)| self.unreadable(*index..index + 1, &why));
-            return;
-        }
-        let reader = self.within.trail.reader();
-        if let Ok(found) = reader.file_entries(&part.file, due)
-            && found.len() == due.len()
-        {
-            entries.extend(found);
-            return;
-        }
-        // One by one, so that what cannot be read hides nothing else.
-        for one in due {
-            match reader.file_entries(&part.file, std::slice::from_ref(one)) {
-                Ok(found) if found.len() == 1 => entries.extend(found),
-                Ok(_) => self.unreadable(one.0..one.0 + 1, &damaged(&format!("entry {} is not in it", one.0))),
-                Err(why) => self.unreadable(one.0..one.0 + 1, &why),
-            }
-        }
-    }
-
-    /// Entries of a step that may not stand in files yet.
-    fn read_tail(&mut self, step: &Range<u64>) -> Vec<StoredEntry> {
-        let reader = self.within.trail.reader();
-        let count = (step.end - step.start) as usize;
-        if let Ok(entries) = reader.entries(step.start, count) {
-            return entries;
-        }
-        // One by one, so that what cannot be read hides nothing else.
-        let mut entries = Vec::new();
-        for index in step.clone() {
-            match reader.entry(index) {
-                Ok(entry) => entries.push(entry),
-                Err(why) => self.unreadable(index..index + 1, &why),
-            }
-        }
-        entries
-    }
-
-    fn unreadable(&mut self, range: Range<u64>, why: &ReadError) {
-        let why = why.to_string();
-        let list = &mut self.unreadable;
-        let full = list.len() >= UNREADABLE_MAX;
-        let grows = |last: &Unreadable| full || (last.why == why && range.start <= last.end && last.first <= range.end);
-        match list.last_mut().filter(|last| grows(last)) {
-            Some(last) => (last.first, last.end) = (last.first.min(range.start), last.end.max(range.end)),
-            None => list.push(Unreadable { first: range.start, end: range.end, why }),
-        }
-    }
 }
 
-/// Whether each entry matches, on all cores; nothing of those that no time was left for, which the first is never.
-fn compare(within: &Within<'_>, deadline: Option<Instant>, entries: &[StoredEntry]) -> Vec<Option<bool>> {
-    let matches = |(nth, entry): (usize, &StoredEntry)| {
+/// An entry and whether it matches; nothing when no time was left to compare it.
+type Compared = (StoredEntry, Option<bool>);
+
+/// Entries, which ascend, in the order of a walk.
+fn in_order(order: Order, mut entries: Vec<StoredEntry>) -> Vec<StoredEntry> {
+    if order == Order::Newest {
+        entries.reverse();
+    }
+    entries
+}
+
+/// Compares entries on all cores, the first whatever the time.
+fn compare(within: &Within<'_>, deadline: Option<Instant>, entries: Vec<StoredEntry>) -> Vec<Compared> {
+    let compared = |(nth, entry): (usize, StoredEntry)| {
         // One entry may take long: the clock is looked at before each.
         let late = nth > 0 && deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        (!late).then(|| within.matcher.matches(&Document::new(entry, within.knowing())))
+        let matches = (!late).then(|| within.matcher.matches(&Document::new(&entry, within.knowing())));
+        (entry, matches)
     };
     if entries.len() < FIRST_STEP {
-        return entries.iter().enumerate().map(matches).collect();
+        return entries.into_iter().enumerate().map(compared).collect();
     }
-    entries.par_iter().enumerate().map(matches).collect()
+    entries.into_par_iter().enumerate().map(compared).collect()
 }
 
 /// The stretches of `due`, in ascending order.

@@ -5,7 +5,7 @@ mod decoded;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use evidence::act::PayloadFile as PayloadRef;
@@ -52,6 +52,21 @@ pub enum ReadError {
     },
 }
 
+/// Where bytes are cut into parts: worked out when somebody asks, for most who read an entry do not.
+#[derive(Clone, Debug)]
+pub struct Cuts {
+    /// As stored, when it is not by the rule.
+    map: Option<Bytes>,
+    lengths: OnceLock<Vec<u32>>,
+}
+
+impl From<Vec<u32>> for Cuts {
+    /// At these lengths.
+    fn from(lengths: Vec<u32>) -> Self {
+        Self { map: None, lengths: lengths.into() }
+    }
+}
+
 /// An entry as stored, with its leaf.
 #[derive(Clone, Debug)]
 pub struct StoredEntry {
@@ -67,17 +82,23 @@ pub struct StoredEntry {
     pub people: Bytes,
     /// Parts 2…, concatenated.
     pub raw: Bytes,
-    /// Lengths of parts 2….
-    pub lengths: Vec<u32>,
+    /// Where it is cut into parts 2….
+    pub cuts: Cuts,
 }
 
 impl StoredEntry {
+    /// Lengths of parts 2….
+    #[must_use]
+    pub fn lengths(&self) -> &[u32] {
+        self.cuts.lengths.get_or_init(|| lengths_of(&self.raw, self.cuts.map.as_deref()))
+    }
+
     /// All parts in order.
     #[must_use]
     pub fn parts(&self) -> Vec<&[u8]> {
         let mut parts: Vec<&[u8]> = vec![&self.facts, &self.people];
         let mut rest: &[u8] = &self.raw;
-        for length in &self.lengths {
+        for length in self.lengths() {
             let (part, after) = rest.split_at(rest.len().min(*length as usize));
             parts.push(part);
             rest = after;
@@ -99,8 +120,8 @@ struct Runs {
 fn entry_of(row: OwnedRow, leaf: Leaf, file: &str) -> Result<StoredEntry, ReadError> {
     let index = row.index;
     let salt = row.salts.as_ref().try_into().map_err(|_| damaged(file, format!("entry {index} has no whole salt")))?;
-    let lengths = lengths_of(&row.raw, row.parts.as_deref());
-    Ok(StoredEntry { index, leaf, salt, facts: row.facts, people: row.people, raw: row.raw, lengths })
+    let cuts = Cuts { map: row.parts, lengths: OnceLock::new() };
+    Ok(StoredEntry { index, leaf, salt, facts: row.facts, people: row.people, raw: row.raw, cuts })
 }
 
 /// Reads one trail.
@@ -429,7 +450,7 @@ fn stored_entries(chunk: &Chunk) -> Result<Vec<StoredEntry>, ReadError> {
                 facts: decoded.slice_ref(entry.facts),
                 people: decoded.slice_ref(entry.people),
                 raw: decoded.slice_ref(entry.raw),
-                lengths: cuts.clone(),
+                cuts: cuts.clone().into(),
             });
         }
     }

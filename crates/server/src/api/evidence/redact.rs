@@ -101,7 +101,7 @@ impl<'a> Redacted<'a> {
             at += *length as usize;
             from..at
         };
-        let places: Vec<Range<usize>> = entry.lengths.iter().map(place).collect();
+        let places: Vec<Range<usize>> = entry.lengths().iter().map(place).collect();
         let texts = match entry.leaf.kind {
             Kind::Act => places.clone(),
             Kind::Event | Kind::Record => std::iter::once(0..entry.raw.len()).collect(),
@@ -195,7 +195,9 @@ impl<'a> Redacted<'a> {
             return Cow::Borrowed(self.entry);
         }
         let people = if self.is_hidden(1) { Bytes::from_static(b"{}") } else { self.entry.people.clone() };
-        Cow::Owned(StoredEntry { raw: self.masked_raw(), people, ..self.entry.clone() })
+        // Cut where the entry is: what is hidden may be what the rule would cut by.
+        let cuts = self.entry.lengths().to_vec().into();
+        Cow::Owned(StoredEntry { raw: self.masked_raw(), people, cuts, ..self.entry.clone() })
     }
 
     fn masked_raw(&self) -> Bytes {
@@ -282,7 +284,7 @@ mod tests {
             facts: Bytes::from_static(b"{}"),
             people: Bytes::from_static(b"{\"peer\":\"192.0.2.1\"}"),
             raw: Bytes::copy_from_slice(raw.as_bytes()),
-            lengths,
+            cuts: lengths.into(),
         }
     }
 
@@ -383,7 +385,7 @@ mod tests {
             let raw = serde_json::to_string(&members).unwrap();
             let entry = entry(&raw);
             let mut redacted = Redacted::new(&entry);
-            for (nth, _) in entry.lengths.iter().enumerate().filter(|(nth, _)| hide.get(*nth) == Some(&true)) {
+            for (nth, _) in entry.lengths().iter().enumerate().filter(|(nth, _)| hide.get(*nth) == Some(&true)) {
                 redacted.hide(&Redaction { index: None, what: What::Part(nth + 2) });
             }
             let masked = redacted.masked();
@@ -400,7 +402,7 @@ mod tests {
 
         #[test]
         fn any_bytes_can_be_redacted(raw: Vec<u8>, what in ".{0,8}") {
-            let raw_entry = StoredEntry { raw: raw.clone().into(), lengths: vec![raw.len() as u32], ..entry("") };
+            let raw_entry = StoredEntry { raw: raw.clone().into(), cuts: vec![raw.len() as u32].into(), ..entry("") };
             let mut redacted = Redacted::new(&raw_entry);
             if let Ok(what) = what.parse() {
                 redacted.hide(&what);

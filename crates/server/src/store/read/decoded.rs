@@ -52,7 +52,15 @@ mod tests {
     fn chunk(raw_bytes: usize) -> Arc<Vec<StoredEntry>> {
         let leaf = Leaf { kind: Kind::Event, source: 1, class: 1, received_at: 0, commitment: [0; 32] };
         let raw = Bytes::from(vec![b'x'; raw_bytes]);
-        Arc::new(vec![StoredEntry { index: 0, leaf, salt: [0; 16], facts: Bytes::new(), people: Bytes::new(), raw, lengths: Vec::new() }])
+        Arc::new(vec![StoredEntry {
+            index: 0,
+            leaf,
+            salt: [0; 16],
+            facts: Bytes::new(),
+            people: Bytes::new(),
+            raw,
+            cuts: Vec::new().into(),
+        }])
     }
 
     #[test]

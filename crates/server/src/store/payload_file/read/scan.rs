@@ -6,11 +6,7 @@ use parquet::file::reader::ChunkReader;
 
 use super::super::bounds::damaged;
 use super::super::{OwnedRow, PayloadReadError, PayloadRow};
-use super::{Batch, Columns, PayloadFile};
-
-/// Rows decoded at a time. Pages are held as long as a row of theirs is, so this bounds a batch of
-/// the longest events at 64 MiB and costs short ones nothing measurable.
-const BATCH_ROWS: usize = 64;
+use super::{BATCH_ROWS, Batch, Columns, PayloadFile};
 
 pub(super) fn for_each<R: ChunkReader + 'static>(
     file: &PayloadFile<R>,
