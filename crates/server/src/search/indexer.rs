@@ -1,6 +1,7 @@
 //! The thread that derives what search needs and records searches, behind the log: nothing waits for it,
 //! and what it has not come to is read.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -93,12 +94,16 @@ fn make_due(trail: &Trail, index: &Index, stopped: &(dyn Fn() -> bool + Sync)) {
     if due == 0 {
         return;
     }
-    let left = Mutex::new(due);
+    // Each once: what is not made though it did not fail has its turn again when the others had theirs.
+    let taken = Mutex::new(HashSet::new());
     let next = || {
-        let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = left.checked_sub(1).filter(|_| !stopped())?;
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.len() >= due || stopped() {
+            return None;
+        }
         let view = trail.view();
-        let newest = index.due(&view.state).max_by_key(|file| file.first)?;
+        let newest = index.due(&view.state).filter(|file| !taken.contains(&file.name())).max_by_key(|file| file.first)?;
+        taken.insert(newest.name());
         // Before another thread looks for the next.
         index.work.begin(newest);
         Some(newest.clone())

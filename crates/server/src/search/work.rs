@@ -8,12 +8,15 @@ use evidence::act::PayloadFile;
 /// Files that are looked through at a time. Each takes a core and about 150 MB.
 const THREADS: usize = 2;
 
-/// Makes what comes next, and next, on a few threads, until nothing does.
+/// Makes what comes next, and next, on this thread and some more, until nothing does.
 pub(super) fn side_by_side<T>(next: impl Fn() -> Option<T> + Sync, make: impl Fn(T) + Sync) {
+    let work = || std::iter::from_fn(&next).for_each(&make);
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| std::iter::from_fn(&next).for_each(&make));
+        for _ in 1..THREADS {
+            // Without another one, this one does it all.
+            let _ = std::thread::Builder::new().name("search".into()).spawn_scoped(scope, work);
         }
+        work();
     });
 }
 
