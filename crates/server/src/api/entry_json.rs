@@ -108,10 +108,10 @@ impl RawType {
 
 /// What `/raw` gives: an event's bytes, an act's part 2.
 pub fn raw_of(entry: &StoredEntry) -> &[u8] {
-    match (entry.leaf.kind, entry.lengths().first()) {
-        (Kind::Act, Some(length)) => entry.raw.get(..*length as usize).unwrap_or_default(),
-        _ => &entry.raw,
+    if entry.leaf.kind != Kind::Act {
+        return &entry.raw;
     }
+    entry.lengths().first().map_or(&entry.raw, |length| entry.raw.get(..*length as usize).unwrap_or_default())
 }
 
 /// The bytes as a JSON value: as they are, if they are JSON, else as a string.

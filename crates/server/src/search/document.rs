@@ -187,10 +187,11 @@ impl<'a> Document<'a> {
 
     /// What the source sent; of an act, what it does.
     fn bytes(&self) -> &'a [u8] {
-        match (self.kind(), self.entry.lengths().first()) {
-            (Kind::Act, Some(length)) => self.entry.raw.get(..*length as usize).unwrap_or_default(),
-            _ => &self.entry.raw,
+        // Where an event is cut is not asked, for that has to be worked out.
+        if self.kind() != Kind::Act {
+            return &self.entry.raw;
         }
+        self.entry.lengths().first().map_or(&self.entry.raw, |length| self.entry.raw.get(..*length as usize).unwrap_or_default())
     }
 
     fn json(&self) -> Option<&Json<'a>> {
