@@ -1,7 +1,7 @@
 //! Counts what a search line describes: by the values of fields, and over time.
 //!
-//! Where the index of a payload file says exactly what matches, its columns are counted and nothing is read;
-//! elsewhere each candidate is confirmed on the payload first, as a search does it.
+//! Where the index of a payload file, or what is known of the newest entries, says exactly what matches, that is counted and
+//! nothing is read; elsewhere each candidate is confirmed on the payload first, as a search does it.
 //!
 //! INVARIANT: a count is what comparing every entry with the line would give, but for what is listed as
 //! unreadable or left out for want of time; and the answer says how much that is.
@@ -10,12 +10,13 @@ mod histogram;
 mod values;
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use evidence::act::PayloadFile;
 use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tlog::Hash;
 
 use crate::search::Index;
@@ -37,6 +38,11 @@ use crate::store::trail::Trail;
 pub use crate::search::term_index::COUNTED;
 pub use histogram::{Histogram, INTERVAL_MS_MIN};
 pub use values::Values;
+
+/// Threads for counts alone: one that walks a file which no index covers takes up nothing else for seconds, and a
+/// search would wait for it.
+static THREADS: LazyLock<Result<ThreadPool, ThreadPoolBuildError>> =
+    LazyLock::new(|| ThreadPoolBuilder::new().thread_name(|nth| format!("count-{nth}")).build());
 
 /// What is to be counted.
 #[derive(Clone, Debug)]
@@ -126,7 +132,12 @@ pub fn count(trail: &Trail, index: &Index, directory: &Directory, ask: &CountAsk
     let sums = ask.facets.iter().map(sums).collect();
     let counter = Counter { within: &within, ask, deadline: Instant::now() + ask.time, sums };
     let due = stretches(&within.state, &(0..size));
-    let mut tally = due.into_par_iter().map(|stretch| counter.stretch(stretch)).reduce(Tally::default, Tally::add);
+    let all = || due.into_par_iter().map(|stretch| counter.stretch(stretch)).reduce(Tally::default, Tally::add);
+    let mut tally = match &*THREADS {
+        Ok(threads) => threads.install(all),
+        // The system gives no more threads: then on those of all searches.
+        Err(_) => all(),
+    };
     tally.facets.resize_with(ask.facets.len(), Values::default);
     for ((name, values), sums) in ask.facets.iter().zip(&mut tally.facets).zip(counter.sums) {
         let counted = sums.into_iter().map(AtomicU64::into_inner).enumerate().filter(|(_, count)| *count > 0);
@@ -279,7 +290,13 @@ impl Counter<'_> {
     }
 
     fn walk_newest(&self, range: Range<u64>) -> Tally {
-        if range.is_empty() { Tally::by(self.ask.facets.len()) } else { self.walk(Stretch { range, files: None }) }
+        if range.is_empty() {
+            return Tally::default();
+        }
+        if Instant::now() >= self.deadline {
+            return Tally { left_out: range.end - range.start, ..Tally::default() };
+        }
+        self.walk(Stretch { range, files: None })
     }
 
     /// Counts a stretch entry by entry.

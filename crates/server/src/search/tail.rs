@@ -1,9 +1,10 @@
 //! What is known of the newest entries, which stand in no payload file yet: in memory, block by block. It is
 //! learnt behind the log; what is not known yet is read.
 //!
-//! INVARIANT: it only ever rules out. An entry that is left out does not match.
+//! INVARIANT: an entry that is left out does not match, and what says that it is exact holds no entry that does not match
+//! either: only that is counted without being read.
 
-mod firsts;
+mod values;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -23,7 +24,7 @@ use crate::search::{Index, kind_of};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
-use firsts::Firsts;
+use values::Values;
 
 /// Entries of a block: the bits of a mask.
 pub(super) const BLOCK_ENTRIES: u64 = 64;
@@ -55,8 +56,8 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Block {
     rows: Vec<Row>,
-    /// What a count of them adds up; nothing when it is not kept.
-    firsts: Option<Firsts>,
+    /// Of the fields with short values; nothing when one is long.
+    values: Option<Values>,
     /// The kinds that the sources had.
     kinds: BTreeMap<u32, String>,
     /// Half of each hash, ascending, and the entries that have it.
@@ -70,21 +71,21 @@ const fn half(key: u64) -> u32 {
 
 impl Block {
     fn of(entries: &[StoredEntry], knowing: Knowing<'_>, spellings: &mut Spellings) -> Self {
-        let (mut rows, mut firsts, mut kinds) = (Vec::with_capacity(entries.len()), Some(Firsts::new()), BTreeMap::new());
+        let (mut rows, mut values, mut kinds) = (Vec::with_capacity(entries.len()), Some(Values::new()), BTreeMap::new());
         let mut keys = HashMap::<u32, u64, ByItself>::default();
         for (bit, entry) in entries.iter().enumerate() {
             let document = Document::new(entry, knowing).remembering();
             let source = document.source();
             kinds.entry(source).or_insert_with(|| kind_of(knowing.state, source).to_owned());
             rows.push(Row { index: entry.index, leaf: entry.leaf, time_ms: document.time_ms() });
-            firsts = firsts.and_then(|mut firsts| firsts.add(&document, bit).then_some(firsts));
+            values = values.and_then(|mut values| values.add(&document, bit).then_some(values));
             spellings.next_entry();
             each_key(&document, spellings, Filing::begin(), &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
         }
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_unstable();
         let (keys, masks): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-        Self { rows, firsts, kinds, keys: keys.into(), masks: masks.into() }
+        Self { rows, values, kinds, keys: keys.into(), masks: masks.into() }
     }
 
     /// The entries that have a hash.
@@ -124,12 +125,17 @@ impl Block {
             Name::Entry | Name::Source | Name::Received | Name::Index => {
                 self.rows(|row| leaf_passes(name, ready, row.index, &row.leaf, knowing.state) == Some(true))
             }
+            // Whom a name means is the directory's to say, which may change.
             Name::Actor | Name::Target => self.person(ready, knowing),
             name if name.is_prose() => match ready {
                 Ready::Is(literal) => self.with_words(literal),
                 _ => ANY,
             },
-            _ => self.with_value(ready),
+            _ => match self.with_value(ready) {
+                // A hash that is not there settles it sooner than its values.
+                Mask { bits: 0, .. } => Mask { bits: 0, exact: true },
+                mask => self.values.as_ref().and_then(|values| values.passing(name, ready)).map_or(mask, |bits| Mask { bits, exact: true }),
+            },
         }
     }
 
@@ -184,7 +190,7 @@ impl Counted {
     /// Gives each first value of a field among [`COUNTED`](super::term_index::COUNTED), without any directory, and how
     /// many of them have it.
     pub fn values(&self, name: Name, add: &mut dyn FnMut(&str, u64)) {
-        self.block.firsts.iter().for_each(|firsts| firsts.each(name, self.bits, add));
+        self.block.values.iter().for_each(|values| values.each_first(name, self.bits, add));
     }
 }
 
@@ -225,7 +231,7 @@ impl Tail {
     /// The entries of a step that match, if that is known without reading them; `step` lies in one block.
     pub(super) fn counted(&self, step: &Range<u64>, matcher: &Matcher, knowing: Knowing<'_>) -> Option<Counted> {
         let first = step.start / BLOCK_ENTRIES * BLOCK_ENTRIES;
-        let block = self.blocks().by_first.get(&first).cloned().filter(|block| block.firsts.is_some())?;
+        let block = self.blocks().by_first.get(&first).cloned().filter(|block| block.values.is_some())?;
         let Mask { bits, exact: true } = block.may_match(matcher, knowing) else { return None };
         let in_step = block.rows(|row| step.contains(&row.index)).bits;
         Some(Counted { block, bits: bits & in_step })

@@ -10,7 +10,8 @@ use indelible::search::field::Name;
 use indelible::search::{Index, count, parse};
 use proptest::test_runner::TestRunner;
 
-use crate::log::{LINES, Log, NOW};
+use crate::any_line;
+use crate::log::{LINES, Log, NOW, draw};
 use crate::tail::with_a_tail;
 
 fn counted(log: &Log, index: &Index, line: &str, facets: &[Name]) -> Counts {
@@ -66,12 +67,19 @@ fn the_newest_entries_are_counted_by_what_was_learnt_of_them() {
     let index = log.index();
     log.make_all(&index);
     let facets = [Name::Actor, Name::Source];
-    let read = || ["*", "since:2000-01-01 NOT source:okta*"].map(|line| counted(&log, &index, line, &facets).read);
+    let read = || {
+        ["*", "since:2000-01-01 NOT source:okta*", "outcome:failure OR NOT action:Create* ip:10.0.0.0/8"]
+            .map(|line| counted(&log, &index, line, &facets).read)
+    };
     assert!(read().into_iter().all(|read| read >= behind / 4), "before they were learnt: {:?} of {behind}", read());
     index.learn_tail(&log.trail, &|| false);
     // What does not fill a block yet is read, on both sides.
     assert!(read().into_iter().all(|read| read <= 2 * 64), "{:?} of {behind}", read());
     assert_counts(&log, &[("a tail that was learnt", &index)]);
+    // A search confirms what it finds: only here is it seen whether what says that it is exact is so.
+    for line in draw(&mut TestRunner::deterministic(), any_line(), 150).iter().filter(|line| parse(line).is_ok()) {
+        assert_eq!(counted(&log, &index, line, &[]).matches, log.naive(line).len() as u64, "{line:?}");
+    }
 }
 
 #[test]
