@@ -106,14 +106,6 @@ impl RawType {
     }
 }
 
-/// What `/raw` gives: an event's bytes, an act's part 2.
-pub fn raw_of(entry: &StoredEntry) -> &[u8] {
-    if entry.leaf.kind != Kind::Act {
-        return &entry.raw;
-    }
-    entry.lengths().first().map_or(&entry.raw, |length| entry.raw.get(..*length as usize).unwrap_or_default())
-}
-
 /// The bytes as a JSON value: as they are, if they are JSON, else as a string.
 fn value(raw: &[u8]) -> Box<RawValue> {
     if let Ok(json) = serde_json::from_slice::<&RawValue>(raw) {
@@ -129,7 +121,7 @@ impl EntryJson {
         let leaf = &entry.leaf;
         let source = state.sources.get(&leaf.source).map_or("", |source| &source.name);
         let class = state.classes.get(&leaf.class).map_or("", String::as_str);
-        let raw = raw_of(entry);
+        let raw = entry.record();
         let why = (leaf.kind == Kind::Act).then(|| entry.parts().get(3).map(|why| value(why))).flatten();
         Self {
             index: entry.index,

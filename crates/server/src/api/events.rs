@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::answer::{bytes, json};
 use crate::api::dispatch::Asked;
-use crate::api::entry_json::{EntryJson, Knowing, RawType, raw_of};
+use crate::api::entry_json::{EntryJson, Knowing, RawType};
 use crate::api::error::ApiError;
 use crate::api::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX};
 use crate::api::query::{NoQuery, Switch, query};
@@ -118,7 +118,7 @@ pub async fn raw(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiError>
     let (index, NoQuery {}) = (index(&mut asked).await?, query(&asked.parts.uri)?);
     let raw = api.read(move |trail| {
         let entry = trail.reader().entry(index)?;
-        Ok(entry.raw.slice_ref(raw_of(&entry)))
+        Ok(entry.raw.slice_ref(entry.record()))
     });
     let raw = raw.await?;
     let (content_type, extension) = match RawType::of(&raw) {

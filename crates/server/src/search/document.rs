@@ -185,17 +185,8 @@ impl<'a> Document<'a> {
         self.entry.leaf.source
     }
 
-    /// What the source sent; of an act, what it does.
-    fn bytes(&self) -> &'a [u8] {
-        // Where an event is cut is not asked, for that has to be worked out.
-        if self.kind() != Kind::Act {
-            return &self.entry.raw;
-        }
-        self.entry.lengths().first().map_or(&self.entry.raw, |length| self.entry.raw.get(..*length as usize).unwrap_or_default())
-    }
-
     fn json(&self) -> Option<&Json<'a>> {
-        self.raw.get_or_init(|| Json::read(as_text(self.bytes()))).as_ref()
+        self.raw.get_or_init(|| Json::read(as_text(self.entry.record()))).as_ref()
     }
 
     fn source_kind(&self) -> Option<&'a str> {
@@ -207,7 +198,8 @@ impl<'a> Document<'a> {
             if self.kind() != Kind::Event {
                 return Meaning { mapped: Mapped::default(), ocsf: None };
             }
-            let map = |scratch: &mut Scratch| self.knowing.catalog.map(self.bytes(), self.source_kind(), self.received_ms(), scratch);
+            let map =
+                |scratch: &mut Scratch| self.knowing.catalog.map(self.entry.record(), self.source_kind(), self.received_ms(), scratch);
             let mapped = SCRATCH.with_borrow_mut(map);
             let ocsf = as_text(&mapped.ocsf).into_owned();
             Meaning { ocsf: Json::read(ocsf.into()), mapped }
@@ -242,7 +234,7 @@ impl<'a> Document<'a> {
     pub fn texts(&self, see: &mut See<'_>) -> bool {
         match self.json() {
             Some(json) => json.all(see),
-            None => see(&as_text(self.bytes())),
+            None => see(&as_text(self.entry.record())),
         }
     }
 
@@ -255,7 +247,7 @@ impl<'a> Document<'a> {
     /// Whether free text that passes may stand in the record; its bytes settle most, without being parsed.
     #[must_use]
     pub fn may_say(&self, ready: &Ready) -> bool {
-        let bytes = self.bytes();
+        let bytes = self.entry.record();
         // Other letters may be lower case of these, and what is escaped is spelled in another way.
         match ready {
             Ready::Is(literal) if bytes.is_ascii() && !bytes.contains(&b'\\') => literal.words.iter().all(|word| holds(bytes, word)),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use evidence::act::PayloadFile as PayloadRef;
-use evidence::leaf::{LEAF_BYTES, Leaf};
+use evidence::leaf::{Kind, LEAF_BYTES, Leaf};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use crate::log::Log;
@@ -91,6 +91,16 @@ impl StoredEntry {
     #[must_use]
     pub fn lengths(&self) -> &[u32] {
         self.cuts.lengths.get_or_init(|| lengths_of(&self.raw, self.cuts.map.as_deref()))
+    }
+
+    /// What was sent; of an act, part 2: what it does.
+    #[must_use]
+    pub fn record(&self) -> &[u8] {
+        // Where an event is cut is not asked, for that has to be worked out.
+        if self.leaf.kind != Kind::Act {
+            return &self.raw;
+        }
+        self.lengths().first().map_or(&self.raw, |length| self.raw.get(..*length as usize).unwrap_or_default())
     }
 
     /// All parts in order.
