@@ -28,7 +28,7 @@ use crate::search::matcher::Matcher;
 use crate::search::ordinals::Ordinals;
 use crate::search::query::Query;
 use crate::search::rows::Rows;
-use crate::search::scan::{Scan, Stretch, Within, stretches};
+use crate::search::scan::{LEARN_AHEAD, Scan, Stretch, Within, stretches};
 use crate::search::tail::{self, Tail};
 use crate::search::term_index::{Counted, First, MINUTE_MS};
 use crate::source::directory::Directory;
@@ -254,9 +254,13 @@ impl Counter<'_> {
     /// Counts entries that may not stand in files yet: by what is known of them in memory, or entry by entry.
     fn newest(&self, range: Range<u64>) -> Tally {
         let mut tally = Tally::by(self.ask.facets.len());
-        let Within { index, matcher, .. } = self.within;
-        let (mut left, mut unknown) = (range.clone(), range.start..range.start);
+        let Within { trail, index, matcher, state, .. } = self.within;
+        let (mut left, mut unknown, mut learnt) = (range.clone(), range.start..range.start, range.start..range.start);
         while !left.is_empty() {
+            if !learnt.contains(&left.start) && Instant::now() < self.deadline {
+                learnt = Tail::stride(&left, false, LEARN_AHEAD);
+                index.learn_ahead(trail, state, &learnt);
+            }
             let step = Tail::step(&left, false);
             left.start = step.end;
             match index.tail.counted(&step, matcher, self.within.knowing()) {

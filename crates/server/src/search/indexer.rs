@@ -71,11 +71,16 @@ impl Drop for Indexer {
 
 fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn() -> bool + Sync)) {
     index.remove_orphans(trail);
-    let mut sampler = Sampler::new(sample_every);
+    let (mut sampler, mut seen) = (Sampler::new(sample_every), u64::MAX);
     while !stopped() {
         index.write_notes(trail);
+        let view = trail.view();
+        // While events pour in, what is newest stands in a payload file before it pays to have learnt it.
+        if view.size <= seen || index.due(&view.state).next().is_none() {
+            index.learn_tail(trail, stopped);
+        }
+        seen = view.size;
         make_due(trail, index, stopped);
-        index.learn_tail(trail, stopped);
         sampler.look(trail, index, stopped);
         index.read_lake(&trail.view().state);
         for _ in 0..LOOK_EVERY.as_millis() / STOP_EVERY.as_millis() {

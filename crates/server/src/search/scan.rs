@@ -41,6 +41,11 @@ const FIRST_STEP: usize = 8;
 const FIRST_AHEAD: usize = 2;
 /// Some 8 KB each.
 const AHEAD: usize = 64;
+/// Blocks of the newest entries that are learnt at once, of which perhaps the first has all that is wanted; each time
+/// twice as many, up to [`LEARN_AHEAD`].
+const FIRST_LEARN_AHEAD: u64 = 2;
+/// Some 50 ms of two cores.
+pub const LEARN_AHEAD: u64 = 64;
 
 /// What is searched, for what.
 #[derive(Debug)]
@@ -278,13 +283,20 @@ impl<'a, 't> Scan<'a, 't> {
 
     /// Goes through entries that may not stand in files yet; false when the search is over.
     fn in_tail(&mut self, range: &Range<u64>) -> bool {
+        let Within { trail, index, matcher, state, .. } = self.within;
+        let from_the_end = self.order == Order::Newest;
+        let (mut ahead, mut learnt) = (FIRST_LEARN_AHEAD, range.start..range.start);
         loop {
             let left = self.left(range);
             if left.is_empty() {
                 return true;
             }
-            let due = Tail::step(&left, self.order == Order::Newest);
-            let Within { index, matcher, .. } = self.within;
+            let due = Tail::step(&left, from_the_end);
+            if !learnt.contains(&due.start) {
+                learnt = Tail::stride(&left, from_the_end, ahead);
+                index.learn_ahead(trail, state, &learnt);
+                ahead = (ahead * 2).min(LEARN_AHEAD);
+            }
             let is_candidate = index.tail.candidates(&due, matcher, self.within.knowing());
             if due.clone().any(&is_candidate) {
                 let mut entries = reading::read_newest(self.within, &due, &mut self.unreadable);

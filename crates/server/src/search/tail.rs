@@ -1,5 +1,5 @@
 //! What is known of the newest entries, which stand in no payload file yet: in memory, block by block. It is
-//! learnt behind the log; what is not known yet is read.
+//! learnt behind the log, or by whoever comes to a block first; what is not known yet is read.
 //!
 //! INVARIANT: an entry that is left out does not match, and what says that it is exact holds no entry that does not match
 //! either: only that is counted without being read.
@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use evidence::fold::TrailState;
 use evidence::leaf::{Kind, Leaf};
+use rayon::prelude::*;
 
 use crate::log::core::stands_in_files_to;
 use crate::search::compare::{Literal, Ready};
@@ -30,6 +32,9 @@ use values::Values;
 pub(super) const BLOCK_ENTRIES: u64 = 64;
 /// Hashes remembered, 12 bytes each: a segment of 65,536 ordinary events has 1.5 million.
 const KEYS_MAX: usize = 4_000_000;
+/// Bytes of a block that a search learns when it comes to it. A larger one would take more of its time than is left: it
+/// compares entry by entry.
+const LEARN_BYTES_MAX: usize = 1 << 20;
 
 /// Entries of a block, by bit.
 #[derive(Clone, Copy, Debug)]
@@ -210,14 +215,20 @@ impl Tail {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The part of a range that lies in so many blocks: the one of its first entry and those behind it, or the one of
+    /// its last and those before.
+    pub(super) fn stride(left: &Range<u64>, from_the_end: bool, blocks: u64) -> Range<u64> {
+        if from_the_end {
+            let last = left.end.saturating_sub(1) / BLOCK_ENTRIES;
+            return ((last + 1).saturating_sub(blocks) * BLOCK_ENTRIES).max(left.start)..left.end;
+        }
+        let behind = (left.start / BLOCK_ENTRIES).saturating_add(blocks).saturating_mul(BLOCK_ENTRIES);
+        left.start..behind.min(left.end)
+    }
+
     /// The part of a range that lies in the block of its first entry, or of its last.
     pub(super) fn step(left: &Range<u64>, from_the_end: bool) -> Range<u64> {
-        if from_the_end {
-            let block = left.end.saturating_sub(1) / BLOCK_ENTRIES * BLOCK_ENTRIES;
-            return block.max(left.start)..left.end;
-        }
-        let block = (left.start / BLOCK_ENTRIES + 1).saturating_mul(BLOCK_ENTRIES);
-        left.start..block.min(left.end)
+        Self::stride(left, from_the_end, 1)
     }
 
     /// Says of entries whether they may match; `step` lies in one block.
@@ -247,6 +258,16 @@ impl Tail {
         numbers.rev().map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
     }
 
+    /// Of the blocks of a range those that nobody has learnt; none when there is no room for more.
+    fn unknown(&self, range: &Range<u64>) -> Vec<u64> {
+        let blocks = self.blocks();
+        if blocks.keys >= KEYS_MAX {
+            return Vec::new();
+        }
+        let numbers = range.start / BLOCK_ENTRIES..range.end.div_ceil(BLOCK_ENTRIES);
+        numbers.map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
+    }
+
     /// Keeps the block that begins at `first`; false when there is no room for more.
     fn keep(&self, first: u64, block: Block) -> bool {
         let mut blocks = self.blocks();
@@ -254,7 +275,10 @@ impl Tail {
             return false;
         }
         blocks.keys += block.keys.len();
-        blocks.by_first.insert(first, Arc::new(block));
+        if let Some(known) = blocks.by_first.insert(first, Arc::new(block)) {
+            // Two came to it at once.
+            blocks.keys -= known.keys.len();
+        }
         true
     }
 }
@@ -262,21 +286,36 @@ impl Tail {
 impl Index {
     /// Learns the entries that stand in no payload file and that nobody has learnt yet.
     pub fn learn_tail(&self, trail: &Trail, stopped: &dyn Fn() -> bool) {
-        let (view, nobody) = (trail.view(), Directory::default());
-        let knowing = Knowing { catalog: self.catalog(), directory: &nobody, state: &view.state };
+        let view = trail.view();
         let from = stands_in_files_to(&view.state) / BLOCK_ENTRIES * BLOCK_ENTRIES;
         let to = view.size / BLOCK_ENTRIES * BLOCK_ENTRIES;
         for first in self.tail.missing(from..to.max(from)) {
-            if stopped() {
-                return;
-            }
-            // What cannot be read is met, and reported, by whoever asks for it.
-            let Ok(entries) = trail.reader().entries(first, BLOCK_ENTRIES as usize) else { continue };
-            let whole = entries.len() as u64 == BLOCK_ENTRIES;
-            let learn = || with_spellings(|spellings| Block::of(&entries, knowing, spellings));
-            if whole && !self.tail.keep(first, learn()) {
+            if stopped() || !self.learn(trail, &view.state, first, usize::MAX) {
                 return;
             }
         }
+    }
+
+    /// Learns what a walk comes to next, on all cores: the blocks of a range that nobody has learnt, as far as that is
+    /// possible.
+    pub(super) fn learn_ahead(&self, trail: &Trail, state: &TrailState, range: &Range<u64>) {
+        self.tail.unknown(range).par_iter().for_each(|first| {
+            let _ = self.learn(trail, state, *first, LEARN_BYTES_MAX);
+        });
+    }
+
+    /// Learns the block that begins at `first`, if it is whole and has no more bytes than that; false when there is no
+    /// room for more.
+    fn learn(&self, trail: &Trail, state: &TrailState, first: u64, bytes_max: usize) -> bool {
+        // What cannot be read is met, and reported, by whoever asks for it.
+        let Ok(entries) = trail.reader().entries(first, BLOCK_ENTRIES as usize) else { return true };
+        let bytes: usize = entries.iter().map(|entry| entry.raw.len()).sum();
+        if entries.len() as u64 != BLOCK_ENTRIES || bytes > bytes_max {
+            return true;
+        }
+        let nobody = Directory::default();
+        let knowing = Knowing { catalog: self.catalog(), directory: &nobody, state };
+        let block = with_spellings(|spellings| Block::of(&entries, knowing, spellings));
+        self.tail.keep(first, block)
     }
 }

@@ -62,19 +62,15 @@ fn counts_are_those_of_comparing_everything_with_and_without_an_index() {
 }
 
 #[test]
-fn the_newest_entries_are_counted_by_what_was_learnt_of_them() {
+fn the_newest_entries_are_counted_by_what_is_learnt_of_them() {
     let (log, behind) = with_a_tail(&mut TestRunner::deterministic());
     let index = log.index();
     log.make_all(&index);
-    let facets = [Name::Actor, Name::Source];
-    let read = || {
-        ["*", "since:2000-01-01 NOT source:okta*", "outcome:failure OR NOT action:Create* ip:10.0.0.0/8"]
-            .map(|line| counted(&log, &index, line, &facets).read)
-    };
-    assert!(read().into_iter().all(|read| read >= behind / 4), "before they were learnt: {:?} of {behind}", read());
-    index.learn_tail(&log.trail, &|| false);
-    // What does not fill a block yet is read, on both sides.
-    assert!(read().into_iter().all(|read| read <= 2 * 64), "{:?} of {behind}", read());
+    for line in ["*", "since:2000-01-01 NOT source:okta*", "outcome:failure OR NOT action:Create* ip:10.0.0.0/8"] {
+        // What does not fill a block yet is read, on both sides.
+        let read = counted(&log, &index, line, &[Name::Actor, Name::Source]).read;
+        assert!(read <= 2 * 64, "{line}: {read} of {behind}");
+    }
     assert_counts(&log, &[("a tail that was learnt", &index)]);
     // A search confirms what it finds: only here is it seen whether what says that it is exact is so.
     for line in draw(&mut TestRunner::deterministic(), any_line(), 150).iter().filter(|line| parse(line).is_ok()) {

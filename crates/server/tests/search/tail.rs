@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indelible::search::{Indexer, Order, parse};
+use indelible::search::{Index, Indexer, Order, parse};
 use proptest::test_runner::TestRunner;
 
 use crate::log::{LINES, Log, asked, cloudtrail, draw, other};
@@ -44,33 +44,66 @@ fn what_was_learnt_of_the_newest_entries_hides_nothing() {
     );
 }
 
+/// What rules out each entry, by what is known of it.
+const NEEDLES: [&str; 6] =
+    ["nowhere", "actor:nobody", "ip:192.0.2.1", "until:2020-01-01", "source:okta* message:nowhere", "raw.a.b:nobody"];
+
+/// Entries that are compared for a line that describes none.
+fn read(log: &Log, index: &Index, line: &str, order: Order) -> u64 {
+    let found = log.ask(index, &asked(line, order, 1_000));
+    assert_eq!(found.hits.len(), 0, "{line}");
+    found.read
+}
+
 #[test]
-fn the_newest_entries_are_ruled_out_unread_once_they_were_learnt() {
+fn the_newest_entries_are_ruled_out_unread_by_whoever_comes_to_them() {
     let (log, behind) = with_a_tail(&mut TestRunner::deterministic());
+    for order in [Order::Newest, Order::Oldest] {
+        for needle in NEEDLES {
+            let index = log.index();
+            log.make_all(&index);
+            // What does not fill a block yet is read, on both sides.
+            assert!(read(&log, &index, needle, order) <= 2 * 64, "{needle}: of {behind}");
+        }
+    }
     let index = log.index();
     log.make_all(&index);
-    let read = |line: &str| log.ask(&index, &asked(line, Order::Newest, 1_000)).read;
-    let needles = ["nowhere", "actor:nobody", "ip:192.0.2.1", "until:2020-01-01", "source:okta* message:nowhere", "raw.a.b:nobody"];
-    for needle in needles {
-        assert!(read(needle) >= behind / 3, "{needle} has to be compared with many");
-    }
-    index.learn_tail(&log.trail, &|| false);
-    for needle in needles {
-        // What does not fill a block yet is read, on both sides.
-        assert!(read(needle) <= 2 * 64, "{needle}: {} of {behind}", read(needle));
-    }
-    let served = Arc::new(log.index());
-    let indexer = Indexer::start(&log.trail, &served).unwrap();
-    let read_by_served = || log.ask(&served, &asked("nowhere", Order::Newest, 1_000)).read;
-    let begin = Instant::now();
-    while read_by_served() > 2 * 64 {
-        assert!(begin.elapsed() < Duration::from_secs(60), "the thread of a server learns them");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    indexer.stop();
     log.send("aws", "aws_cloudtrail", &[r#"{"eventName":"nowhere","eventVersion":"1.08","eventSource":"iam.amazonaws.com"}"#.to_owned()]);
     assert_eq!(log.ask(&index, &asked("nowhere", Order::Newest, 10)).hits.len(), 1, "what came since is read");
     log.trail.flush().unwrap();
     index.learn_tail(&log.trail, &|| false);
-    assert!(read("nowhere") >= behind / 2, "in a file now, of which nothing is derived yet");
+    let found = log.ask(&index, &asked("nowhere", Order::Newest, 10));
+    assert!(found.read >= behind / 2, "in a file now, of which nothing is derived yet: {} of {behind}", found.read);
+}
+
+#[test]
+fn a_block_too_large_for_a_search_is_learnt_behind_the_log() {
+    let log = Log::new();
+    let text = "long ".repeat(8_000);
+    let events: Vec<String> = (0..256).map(|nth| format!(r#"{{"number":{nth},"text":"{text}"}}"#)).collect();
+    log.send("app", "unknown", &events);
+    let index = log.index();
+    for _ in 0..2 {
+        assert!(read(&log, &index, "actor:nobody", Order::Newest) >= 256, "a search compares them each time");
+    }
+    index.learn_tail(&log.trail, &|| false);
+    assert!(read(&log, &index, "actor:nobody", Order::Newest) <= 2 * 64);
+}
+
+#[test]
+fn the_thread_of_a_server_learns_the_newest_entries() {
+    let log = Log::new();
+    let text = "long ".repeat(8_000);
+    let events: Vec<String> = (0..128).map(|nth| format!(r#"{{"number":{nth},"text":"{text}"}}"#)).collect();
+    log.send("app", "unknown", &events);
+    let served = Arc::new(log.index());
+    let indexer = Indexer::start(&log.trail, &served).unwrap();
+    let begin = Instant::now();
+    // No search learns blocks as large as these.
+    while read(&log, &served, "nowhere", Order::Newest) > 64 {
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        // The thread yields to whoever asks.
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    indexer.stop();
 }
