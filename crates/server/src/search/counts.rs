@@ -9,6 +9,7 @@
 mod histogram;
 mod values;
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -323,7 +324,7 @@ impl Counter<'_> {
         let due = stretch.range.clone();
         let mut scan = Scan::new(self.within, Order::Oldest, &due, &mut take);
         scan.stop_at(self.deadline, u64::MAX);
-        scan.stretch(stretch);
+        scan.walk(VecDeque::from([stretch]));
         let seen = scan.seen(&due);
         tally.read = seen.read;
         tally.left_out = due.end - seen.range.end;

@@ -6,24 +6,42 @@ use std::ops::Range;
 const WORD: u64 = 64;
 
 /// Indexes from `first` on, each in or out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Rows {
     range: Range<u64>,
+    /// None at all while nothing was added: of most files, nothing may match.
     bits: Vec<u64>,
 }
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        let same = if self.bits.len() == other.bits.len() { self.bits == other.bits } else { self.is_empty() && other.is_empty() };
+        self.range == other.range && same
+    }
+}
+
+impl Eq for Rows {}
 
 impl Rows {
     /// None of the range.
     #[must_use]
-    pub fn none(range: Range<u64>) -> Self {
-        let words = range.end.saturating_sub(range.start).div_ceil(WORD);
-        Self { range, bits: vec![0; words as usize] }
+    pub const fn none(range: Range<u64>) -> Self {
+        Self { range, bits: Vec::new() }
+    }
+
+    /// Makes room for all of the range.
+    fn fill_up(&mut self) {
+        if self.bits.is_empty() {
+            let words = self.range.end.saturating_sub(self.range.start).div_ceil(WORD);
+            self.bits = vec![0; words as usize];
+        }
     }
 
     /// All of the range.
     #[must_use]
     pub fn all(range: Range<u64>) -> Self {
         let mut rows = Self::none(range);
+        rows.fill_up();
         rows.bits.fill(u64::MAX);
         rows.clear_tail();
         rows
@@ -48,6 +66,7 @@ impl Rows {
         if !self.range.contains(&index) {
             return;
         }
+        self.fill_up();
         let at = index - self.range.start;
         if let Some(word) = self.bits.get_mut((at / WORD) as usize) {
             *word |= 1 << (at % WORD);
@@ -58,6 +77,9 @@ impl Rows {
     pub fn insert_all(&mut self, range: Range<u64>) {
         let from = range.start.max(self.range.start);
         let to = range.end.min(self.range.end);
+        if from < to {
+            self.fill_up();
+        }
         let mut at = from;
         while at < to {
             let within = (at - self.range.start) % WORD;
@@ -73,6 +95,9 @@ impl Rows {
     /// Keeps what is in `other` too; both are about the same range.
     pub fn intersect(&mut self, other: &Self) {
         debug_assert_eq!(self.range, other.range, "rows of one file");
+        if other.bits.is_empty() {
+            self.bits = Vec::new();
+        }
         for (word, with) in self.bits.iter_mut().zip(&other.bits) {
             *word &= with;
         }
@@ -81,6 +106,9 @@ impl Rows {
     /// Adds what is in `other`; both are about the same range.
     pub fn unite(&mut self, other: &Self) {
         debug_assert_eq!(self.range, other.range, "rows of one file");
+        if !other.bits.is_empty() {
+            self.fill_up();
+        }
         for (word, with) in self.bits.iter_mut().zip(&other.bits) {
             *word |= with;
         }
@@ -88,6 +116,7 @@ impl Rows {
 
     /// What was out is in, and the other way round.
     pub fn invert(&mut self) {
+        self.fill_up();
         for word in &mut self.bits {
             *word = !*word;
         }
@@ -155,6 +184,12 @@ mod tests {
 
     use super::*;
 
+    fn others_of(rows: &Rows) -> Rows {
+        let mut others = rows.clone();
+        others.invert();
+        others
+    }
+
     proptest! {
         #[test]
         fn rows_are_a_set_of_indexes(first in 0_u64..1000, span in 0_u64..300, one in prop::collection::btree_set(0_u64..1400, 0..40), from in 0_u64..1400, more in 0_u64..200) {
@@ -183,6 +218,19 @@ mod tests {
             let everything: BTreeSet<u64> = range.clone().collect();
             prop_assert_eq!(others.iter().collect::<BTreeSet<_>>(), &everything - &set);
             prop_assert_eq!(Rows::all(range.clone()).len(), span);
+
+            // With none at all, which takes no room.
+            let none = Rows::none(range.clone());
+            prop_assert_eq!((none.len(), none.next(from), none.previous(from), none.contains(from)), (0, None, None, false));
+            let (mut with_none, mut and_none, mut from_none, mut not_none) = (stretch.clone(), stretch.clone(), none.clone(), none.clone());
+            with_none.unite(&none);
+            and_none.intersect(&none);
+            from_none.unite(&stretch);
+            not_none.invert();
+            let mut emptied = stretch.clone();
+            emptied.intersect(&others_of(&stretch));
+            prop_assert!(emptied == none && none == emptied && (stretch == none) == stretch.is_empty());
+            prop_assert_eq!((&with_none, &and_none, &from_none, &not_none), (&stretch, &none, &stretch, &Rows::all(range.clone())));
         }
     }
 }

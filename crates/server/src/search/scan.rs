@@ -6,7 +6,7 @@
 
 mod reading;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -68,16 +68,20 @@ impl Within<'_> {
         self.trail.media().length(&file.name()).ok() == Some(file.bytes)
     }
 
-    /// The entries of a file that may match, as far as that can be said without reading it.
-    fn may_match(&self, file: &PayloadFile) -> Option<Arc<Rows>> {
+    /// What is known of a file without reading it. One that is not as recorded has to be read: then it is reported.
+    fn part(&self, file: PayloadFile) -> Part {
+        if !self.has(&file) {
+            return Part { file, rows: None, gone: true };
+        }
         let Within { index, directory, state, matcher, .. } = self;
-        let narrowed = index.narrow(file, matcher, directory, state).map(|narrowed| narrowed.rows);
+        let narrowed = index.narrow(&file, matcher, directory, state).map(|narrowed| narrowed.rows);
         let named = || {
             let mut rows = Rows::none(file.first..file.end());
             rows.insert(matcher.index()?);
             Some(rows)
         };
-        narrowed.or_else(named).map(Arc::new)
+        let rows = narrowed.or_else(named).map(Arc::new);
+        Part { file, rows, gone: false }
     }
 
     /// What it takes to understand an entry.
@@ -123,8 +127,8 @@ pub struct Scan<'a, 't> {
     entries_max: u64,
     /// Candidates of the next step.
     width: usize,
-    /// What may match in a file, by its name.
-    known: HashMap<String, Option<Arc<Rows>>>,
+    /// What is known of the files ahead, by their names.
+    known: HashMap<String, Part>,
     /// As in [`Seen`].
     at: u64,
     read: u64,
@@ -188,39 +192,42 @@ impl<'a, 't> Scan<'a, 't> {
         }
         let (mut stretches, mut ahead) = (stretches.into_iter(), FIRST_AHEAD);
         loop {
-            let some: Vec<_> = stretches.by_ref().take(ahead).collect();
-            if some.is_empty() {
+            let some: VecDeque<_> = stretches.by_ref().take(ahead).collect();
+            if some.is_empty() || !self.walk(some) {
                 return;
-            }
-            self.look_ahead(&some);
-            for stretch in some {
-                if !self.stretch(stretch) || self.is_over() {
-                    return;
-                }
             }
             ahead = (ahead * 2).min(AHEAD);
         }
     }
 
-    /// Learns what may match in the files of these stretches, on all cores.
-    fn look_ahead(&mut self, stretches: &[Stretch]) {
-        let files = stretches.iter().filter_map(|stretch| stretch.files.as_ref()).flatten();
-        let files: BTreeMap<_, _> = files.map(|file| (file.name(), file)).collect();
-        let unknown: Vec<_> = files.into_iter().filter(|(name, _)| !self.known.contains_key(name)).collect();
-        let within = self.within;
-        let learnt = unknown.into_par_iter().map(|(name, file)| (name, within.may_match(file)));
-        self.known.par_extend(learnt);
+    /// Walks stretches, which lie in the order of the walk; false when it is over.
+    pub fn walk(&mut self, mut stretches: VecDeque<Stretch>) -> bool {
+        self.look_ahead(&stretches);
+        while let Some(Stretch { range, files }) = stretches.front() {
+            if files.is_none() {
+                let range = range.clone();
+                if !self.in_tail(&range) || self.is_over() {
+                    return false;
+                }
+                stretches.pop_front();
+                continue;
+            }
+            let portions = self.portions(&stretches);
+            stretches.drain(..portions.iter().filter(|portion| portion.is_last).count());
+            if !self.in_files(&portions) {
+                return false;
+            }
+        }
+        true
     }
 
-    /// Walks one stretch; false when the walk is over.
-    pub fn stretch(&mut self, stretch: Stretch) -> bool {
-        match stretch.files {
-            Some(files) => {
-                let parts: Vec<_> = files.into_iter().map(|file| self.part(file)).collect();
-                self.in_files(&stretch.range, &parts)
-            }
-            None => self.in_tail(&stretch.range),
-        }
+    /// Learns what may match in the files of these stretches, on all cores.
+    fn look_ahead(&mut self, stretches: &VecDeque<Stretch>) {
+        let files = stretches.iter().filter_map(|stretch| stretch.files.as_ref()).flatten();
+        let files: BTreeMap<_, _> = files.map(|file| (file.name(), file)).collect();
+        let within = self.within;
+        let unknown: Vec<_> = files.into_iter().filter(|(name, _)| !self.known.contains_key(name)).collect();
+        self.known.par_extend(unknown.into_par_iter().map(|(name, file)| (name, within.part(file.clone()))));
     }
 
     /// What is left of a range when everything up to `self.at` is done.
@@ -236,35 +243,50 @@ impl<'a, 't> Scan<'a, 't> {
         self.at = if self.order == Order::Newest { range.start } else { range.end };
     }
 
-    /// Goes through a stretch in payload files, from candidate to candidate; false when the search is over.
-    fn in_files(&mut self, range: &Range<u64>, parts: &[Part]) -> bool {
-        loop {
-            let left = self.left(range);
-            let wanted = self.candidates(&left, parts);
-            let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
-                self.pass(range);
-                return true;
+    /// The next step: candidates of the stretches that come first, and how far they take the walk. Stretches with few
+    /// are read together, on all cores.
+    fn portions(&mut self, stretches: &VecDeque<Stretch>) -> Vec<Portion> {
+        let (mut portions, mut room) = (Vec::new(), self.width);
+        for stretch in stretches {
+            let Some(files) = &stretch.files else { break };
+            let parts: Vec<_> = files.iter().map(|file| self.part(file)).collect();
+            let left = self.left(&stretch.range);
+            let wanted = self.candidates(&left, &parts, room);
+            room -= wanted.len();
+            let is_last = room > 0;
+            let due = match (wanted.first(), wanted.last()) {
+                (Some(first), _) if !is_last && self.order == Order::Newest => *first..left.end,
+                (_, Some(last)) if !is_last => left.start..last + 1,
+                _ => stretch.range.clone(),
             };
-            let due = match self.order {
-                Order::Newest => *first..left.end,
-                Order::Oldest => left.start..last + 1,
-            };
-            self.width = (self.width * 2).min(STEP);
-            let compared = self.read_and_compare(&wanted, parts);
+            portions.push(Portion { wanted, parts, due, is_last });
+            if !is_last {
+                break;
+            }
+        }
+        self.width = (self.width * 2).min(STEP);
+        portions
+    }
+
+    /// Takes a step; false when the search is over.
+    fn in_files(&mut self, portions: &[Portion]) -> bool {
+        for (portion, (compared, gaps)) in portions.iter().zip(self.read_and_compare(portions)) {
+            self.unreadable.merge(gaps);
             if !self.look_at(compared) {
                 return false;
             }
-            self.pass(&due);
+            self.pass(&portion.due);
             if self.is_over() {
                 return false;
             }
         }
+        true
     }
 
     /// The next entries that may match, in ascending order. What no file covers is looked at, and reported.
-    fn candidates(&self, left: &Range<u64>, parts: &[Part]) -> Vec<u64> {
-        let (mut wanted, mut left) = (Vec::with_capacity(self.width), left.clone());
-        while wanted.len() < self.width && !left.is_empty() {
+    fn candidates(&self, left: &Range<u64>, parts: &[Part], count: usize) -> Vec<u64> {
+        let (mut wanted, mut left) = (Vec::new(), left.clone());
+        while wanted.len() < count && !left.is_empty() {
             let next = match self.order {
                 Order::Newest if parts.is_empty() => Some(left.end - 1),
                 Order::Newest => parts.iter().filter_map(|part| part.previous(left.end)).max(),
@@ -323,24 +345,33 @@ impl<'a, 't> Scan<'a, 't> {
         self.stopped.is_some()
     }
 
-    /// Reads entries of files and compares them, on all cores; gives them in the order of the walk.
-    fn read_and_compare(&mut self, wanted: &[u64], parts: &[Part]) -> Vec<Compared> {
+    /// Reads the candidates of a step and compares them, on all cores; gives those of each portion in the order of the
+    /// walk, and what could not be read of it.
+    fn read_and_compare(&self, portions: &[Portion]) -> Vec<(Vec<Compared>, Gaps)> {
         let (within, order, deadline) = (self.within, self.order, self.deadline);
-        let compared = |wanted: &[u64]| {
+        let compared = |(nth, portion, wanted): (usize, &Portion, &[u64])| {
             let mut gaps = Gaps::default();
-            let entries = reading::read(within, wanted, parts, &mut gaps);
-            (compare(within, deadline, in_order(order, entries)), gaps)
+            let entries = reading::read(within, wanted, &portion.parts, &mut gaps);
+            (nth, compare(within, deadline, in_order(order, entries)), gaps)
         };
-        let mut all: Vec<_> = wanted.par_chunks(READ_ENTRIES).map(compared).collect();
+        let chunks = portions.iter().enumerate();
+        let chunks: Vec<_> =
+            chunks.flat_map(|(nth, portion)| portion.wanted.chunks(READ_ENTRIES).map(move |chunk| (nth, portion, chunk))).collect();
+        let mut done: Vec<_> = match chunks.len() {
+            // Other threads take longer to wake.
+            0 | 1 => chunks.into_iter().map(compared).collect(),
+            _ => chunks.into_par_iter().map(compared).collect(),
+        };
         if order == Order::Newest {
-            all.reverse();
+            done.reverse();
         }
-        let mut together = Vec::with_capacity(wanted.len());
-        for (compared, gaps) in all {
-            together.extend(compared);
-            self.unreadable.merge(gaps);
+        let mut of_portions: Vec<_> = portions.iter().map(|_| (Vec::new(), Gaps::default())).collect();
+        for (nth, compared, gaps) in done {
+            let Some((all, unreadable)) = of_portions.get_mut(nth) else { continue };
+            all.extend(compared);
+            unreadable.merge(gaps);
         }
-        together
+        of_portions
     }
 
     /// Takes in what was compared, in the order of the walk; false when there are enough matches, or no time was left
@@ -365,14 +396,23 @@ impl<'a, 't> Scan<'a, 't> {
         true
     }
 
-    /// What is known of a file. One that is not as recorded has to be read: then it is reported.
-    fn part(&mut self, file: PayloadFile) -> Part {
-        let gone = !self.within.has(&file);
+    /// What is known of a file.
+    fn part(&mut self, file: &PayloadFile) -> Part {
         let within = self.within;
-        let known = self.known.entry(file.name()).or_insert_with(|| within.may_match(&file));
-        let rows = if gone { None } else { known.clone() };
-        Part { file, rows, gone }
+        self.known.entry(file.name()).or_insert_with(|| within.part(file.clone())).clone()
     }
+}
+
+/// What a step takes of one stretch.
+struct Portion {
+    /// Candidates, ascending.
+    wanted: Vec<u64>,
+    /// What is known of the files that cover it.
+    parts: Vec<Part>,
+    /// How far it takes the walk.
+    due: Range<u64>,
+    /// Nothing of the stretch is left behind it.
+    is_last: bool,
 }
 
 /// An entry and whether it matches; nothing when no time was left to compare it.

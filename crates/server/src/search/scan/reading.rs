@@ -16,6 +16,7 @@ use crate::store::read::{ReadError, StoredEntry};
 const UNREADABLE_MAX: usize = 100;
 
 /// A payload file that covers a stretch, and what is known of it.
+#[derive(Clone)]
 pub(super) struct Part {
     pub file: PayloadFile,
     /// The entries that may match; all, while nothing is known.
