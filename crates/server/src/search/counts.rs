@@ -264,7 +264,7 @@ impl Counter<'_> {
             }
             let step = Tail::step(&left, false);
             left.start = step.end;
-            match index.tail.counted(&step, matcher, self.within.knowing()) {
+            match index.tail.counted(&step, matcher, &self.ask.facets, self.within.knowing()) {
                 Some(counted) => {
                     self.add_newest(&counted, &mut tally);
                     tally = tally.add(self.walk_newest(unknown));

@@ -229,7 +229,7 @@ mod tests {
             not_none.invert();
             let mut emptied = stretch.clone();
             emptied.intersect(&others_of(&stretch));
-            prop_assert!(emptied == none && none == emptied && (stretch == none) == stretch.is_empty());
+            prop_assert_eq!((&emptied, stretch == none), (&none, stretch.is_empty()));
             prop_assert_eq!((&with_none, &and_none, &from_none, &not_none), (&stretch, &none, &stretch, &Rows::all(range.clone())));
         }
     }

@@ -173,13 +173,14 @@ impl<'a, 't> Scan<'a, 't> {
             Order::Newest => self.at..due.end,
             Order::Oldest => due.start..self.at,
         };
-        let unread = self.unreadable.entries();
+        let unreadable = std::mem::take(&mut self.unreadable).within(&range);
+        let unread = unreadable.iter().map(|gap| gap.end - gap.first).sum();
         Seen {
             ruled_out: (range.end - range.start).saturating_sub(self.read).saturating_sub(unread),
             range,
             at: self.at,
             read: self.read,
-            unreadable: std::mem::take(&mut self.unreadable).into_list(),
+            unreadable,
             stopped: self.stopped,
         }
     }

@@ -30,8 +30,8 @@ use values::Values;
 
 /// Entries of a block: the bits of a mask.
 pub(super) const BLOCK_ENTRIES: u64 = 64;
-/// Hashes remembered, 12 bytes each: a segment of 65,536 ordinary events has 1.5 million.
-const KEYS_MAX: usize = 4_000_000;
+/// Memory of all blocks: a segment of 65,536 ordinary events has 1.5 million hashes and takes about half of it.
+const BYTES_MAX: usize = 128 << 20;
 /// Bytes of a block that a search learns when it comes to it. A larger one would take more of its time than is left: it
 /// compares entry by entry.
 const LEARN_BYTES_MAX: usize = 1 << 20;
@@ -61,8 +61,8 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Block {
     rows: Vec<Row>,
-    /// Of the fields with short values; nothing when one is long.
-    values: Option<Values>,
+    /// Of the fields with short values.
+    values: Values,
     /// The kinds that the sources had.
     kinds: BTreeMap<u32, String>,
     /// Half of each hash, ascending, and the entries that have it.
@@ -76,14 +76,14 @@ const fn half(key: u64) -> u32 {
 
 impl Block {
     fn of(entries: &[StoredEntry], knowing: Knowing<'_>, spellings: &mut Spellings) -> Self {
-        let (mut rows, mut values, mut kinds) = (Vec::with_capacity(entries.len()), Some(Values::new()), BTreeMap::new());
+        let (mut rows, mut values, mut kinds) = (Vec::with_capacity(entries.len()), Values::new(), BTreeMap::new());
         let mut keys = HashMap::<u32, u64, ByItself>::default();
         for (bit, entry) in entries.iter().enumerate() {
             let document = Document::new(entry, knowing).remembering();
             let source = document.source();
             kinds.entry(source).or_insert_with(|| kind_of(knowing.state, source).to_owned());
             rows.push(Row { index: entry.index, leaf: entry.leaf, time_ms: document.time_ms() });
-            values = values.and_then(|mut values| values.add(&document, bit).then_some(values));
+            values.add(&document, bit);
             spellings.next_entry();
             each_key(&document, spellings, Filing::begin(), &mut |key| *keys.entry(half(key)).or_default() |= 1 << bit);
         }
@@ -91,6 +91,11 @@ impl Block {
         keys.sort_unstable();
         let (keys, masks): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
         Self { rows, values, kinds, keys: keys.into(), masks: masks.into() }
+    }
+
+    /// Memory that it takes, about.
+    fn bytes(&self) -> usize {
+        self.rows.len() * size_of::<Row>() + self.keys.len() * (size_of::<u32>() + size_of::<u64>()) + self.values.bytes()
     }
 
     /// The entries that have a hash.
@@ -139,7 +144,7 @@ impl Block {
             _ => match self.with_value(ready) {
                 // A hash that is not there settles it sooner than its values.
                 Mask { bits: 0, .. } => Mask { bits: 0, exact: true },
-                mask => self.values.as_ref().and_then(|values| values.passing(name, ready)).map_or(mask, |bits| Mask { bits, exact: true }),
+                mask => self.values.passing(name, ready).map_or(mask, |bits| Mask { bits, exact: true }),
             },
         }
     }
@@ -195,7 +200,7 @@ impl Counted {
     /// Gives each first value of a field among [`COUNTED`](super::term_index::COUNTED), without any directory, and how
     /// many of them have it.
     pub fn values(&self, name: Name, add: &mut dyn FnMut(&str, u64)) {
-        self.block.values.iter().for_each(|values| values.each_first(name, self.bits, add));
+        self.block.values.each_first(name, self.bits, add);
     }
 }
 
@@ -203,7 +208,7 @@ impl Counted {
 #[derive(Debug, Default)]
 struct Blocks {
     by_first: BTreeMap<u64, Arc<Block>>,
-    keys: usize,
+    bytes: usize,
 }
 
 /// What is known of the newest entries.
@@ -239,10 +244,15 @@ impl Tail {
         move |index| index.checked_sub(first).and_then(|bit| bits.checked_shr(u32::try_from(bit).ok()?)).is_some_and(|rest| rest & 1 == 1)
     }
 
-    /// The entries of a step that match, if that is known without reading them; `step` lies in one block.
-    pub(super) fn counted(&self, step: &Range<u64>, matcher: &Matcher, knowing: Knowing<'_>) -> Option<Counted> {
+    /// The entries of a step that match, if that and their values of these fields are known without reading them; `step`
+    /// lies in one block.
+    pub(super) fn counted(&self, step: &Range<u64>, matcher: &Matcher, fields: &[Name], knowing: Knowing<'_>) -> Option<Counted> {
         let first = step.start / BLOCK_ENTRIES * BLOCK_ENTRIES;
-        let block = self.blocks().by_first.get(&first).cloned().filter(|block| block.values.is_some())?;
+        let block = self.blocks().by_first.get(&first).cloned()?;
+        // Which source it is says the leaf.
+        if !fields.iter().all(|name| *name == Name::Source || block.values.has(*name)) {
+            return None;
+        }
         let Mask { bits, exact: true } = block.may_match(matcher, knowing) else { return None };
         let in_step = block.rows(|row| step.contains(&row.index)).bits;
         Some(Counted { block, bits: bits & in_step })
@@ -252,7 +262,7 @@ impl Tail {
     fn missing(&self, to_learn: Range<u64>) -> Vec<u64> {
         let mut blocks = self.blocks();
         let kept = blocks.by_first.split_off(&to_learn.start);
-        blocks.keys = kept.values().map(|block| block.keys.len()).sum();
+        blocks.bytes = kept.values().map(|block| block.bytes()).sum();
         blocks.by_first = kept;
         let numbers = to_learn.start / BLOCK_ENTRIES..to_learn.end / BLOCK_ENTRIES;
         numbers.rev().map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
@@ -261,7 +271,7 @@ impl Tail {
     /// Of the blocks of a range those that nobody has learnt; none when there is no room for more.
     fn unknown(&self, range: &Range<u64>) -> Vec<u64> {
         let blocks = self.blocks();
-        if blocks.keys >= KEYS_MAX {
+        if blocks.bytes >= BYTES_MAX {
             return Vec::new();
         }
         let numbers = range.start / BLOCK_ENTRIES..range.end.div_ceil(BLOCK_ENTRIES);
@@ -270,14 +280,14 @@ impl Tail {
 
     /// Keeps the block that begins at `first`; false when there is no room for more.
     fn keep(&self, first: u64, block: Block) -> bool {
-        let mut blocks = self.blocks();
-        if blocks.keys + block.keys.len() > KEYS_MAX {
+        let (mut blocks, bytes) = (self.blocks(), block.bytes());
+        if blocks.bytes + bytes > BYTES_MAX {
             return false;
         }
-        blocks.keys += block.keys.len();
+        blocks.bytes += bytes;
         if let Some(known) = blocks.by_first.insert(first, Arc::new(block)) {
             // Two came to it at once.
-            blocks.keys -= known.keys.len();
+            blocks.bytes -= known.bytes();
         }
         true
     }

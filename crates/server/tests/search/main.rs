@@ -253,6 +253,34 @@ fn a_search_stops_at_each_of_its_bounds_and_says_where_it_goes_on() {
 }
 
 #[test]
+fn each_page_lists_what_cannot_be_read_where_it_goes_and_no_further() {
+    let log = Log::filled(&mut TestRunner::deterministic());
+    let index = log.index();
+    log.make_all(&index);
+    let state = Arc::clone(&log.trail.view().state);
+    let file = state.payload_files.values().filter(|file| file.class == 1).nth(1).unwrap().clone();
+    std::fs::remove_file(log.dir.path().join("trail").join(file.name())).unwrap();
+    let in_file = |index: &u64| log.trail.reader().leaf(*index).unwrap().class == file.class;
+    let expected: Vec<u64> = (file.first..file.end()).filter(in_file).collect();
+    for (order, line) in
+        [Order::Newest, Order::Oldest].into_iter().flat_map(|order| ["*", "outcome:failure", "action:*User"].map(|line| (order, line)))
+    {
+        let (mut ask, mut gaps) = (asked(line, order, 3), Vec::new());
+        loop {
+            let page = log.ask(&index, &ask);
+            let missing: Vec<u64> = page.unreadable.iter().flat_map(|gap| gap.first..gap.end).collect();
+            assert!(missing.iter().all(|index| page.range.contains(index)), "{line} {order:?}: {:?} of {:?}", page.unreadable, page.range);
+            assert_eq!(page.read + page.ruled_out + missing.len() as u64, page.range.end - page.range.start, "{line} {order:?}");
+            gaps.extend(missing);
+            let Some(next) = page.next else { break };
+            ask.cursor = Some(next);
+        }
+        gaps.sort_unstable();
+        assert_eq!(gaps, expected, "{line} {order:?}: each once, by one page");
+    }
+}
+
+#[test]
 fn a_payload_file_that_is_gone_or_altered_is_reported_and_hides_nothing_else() {
     for indexed in [false, true] {
         let log = Log::filled(&mut TestRunner::deterministic());

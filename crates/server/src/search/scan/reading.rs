@@ -65,14 +65,10 @@ impl Gaps {
         }
     }
 
-    /// All of them.
-    pub fn into_list(self) -> Vec<Unreadable> {
-        self.0
-    }
-
-    /// Entries in them.
-    pub fn entries(&self) -> u64 {
-        self.0.iter().map(|gap| gap.end - gap.first).sum()
+    /// What of them lies in a range. A step reads further than a page may go: what lies there is the next page's.
+    pub fn within(self, range: &Range<u64>) -> Vec<Unreadable> {
+        let clipped = |gap: Unreadable| Unreadable { first: gap.first.max(range.start), end: gap.end.min(range.end), ..gap };
+        self.0.into_iter().map(clipped).filter(|gap| gap.first < gap.end).collect()
     }
 }
 

@@ -5,11 +5,11 @@ use crate::search::document::Document;
 use crate::search::field::{Field, Name};
 use crate::search::term_index::TERMS;
 
-/// Bytes of a value at most. A block with a longer one is read.
+/// Bytes of a value at most. Where a field has a longer one, the block is read for it.
 const VALUE_BYTES_MAX: usize = 256;
-/// Values of a field at most, two an entry. A block with more is read: a list of a hundred thousand resources would be
-/// compared with itself.
-const VALUES_MAX: usize = 128;
+/// Values of a field at most, four an entry: a person has an id, a name, an address and a full name. Where a field has more,
+/// the block is read for it: a list of a hundred thousand resources would be compared with itself.
+const VALUES_MAX: usize = 256;
 
 /// A value, and entries by bit.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,28 +21,41 @@ struct Value {
     first: u64,
 }
 
-/// The values of an entry without any identity directory, field by field as [`TERMS`] has them.
+/// The values of some entries without any identity directory, field by field as [`TERMS`] has them; nothing of a field
+/// of which one is not kept.
 #[derive(Debug)]
-pub(super) struct Values(Vec<Vec<Value>>);
+pub(super) struct Values(Vec<Option<Vec<Value>>>);
 
 impl Values {
     /// Of no entry yet.
     pub fn new() -> Self {
-        Self(TERMS.iter().map(|_| Vec::new()).collect())
+        Self(TERMS.iter().map(|_| Some(Vec::new())).collect())
     }
 
-    /// Takes in the entry of a bit; false when it has a value that is not kept.
-    pub fn add(&mut self, document: &Document<'_>, bit: usize) -> bool {
-        let mut fields = TERMS.iter().zip(&mut self.0);
-        fields.all(|(name, values)| {
+    /// Takes in the entry of a bit.
+    pub fn add(&mut self, document: &Document<'_>, bit: usize) {
+        for (name, field) in TERMS.iter().zip(&mut self.0) {
+            let Some(values) = field else { continue };
             let mut first = 1 << bit;
             // It goes on to the end unless one is not kept.
-            !document.values(&Field::Named(*name), &mut |value| !insert(values, value, 1 << bit, std::mem::take(&mut first)))
-        })
+            if document.values(&Field::Named(*name), &mut |value| !insert(values, value, 1 << bit, std::mem::take(&mut first))) {
+                *field = None;
+            }
+        }
     }
 
     fn of(&self, name: Name) -> Option<&[Value]> {
-        TERMS.iter().zip(&self.0).find(|(field, _)| **field == name).map(|(_, values)| values.as_slice())
+        TERMS.iter().zip(&self.0).find(|(field, _)| **field == name).and_then(|(_, values)| values.as_deref())
+    }
+
+    /// Whether all values of a field are kept.
+    pub fn has(&self, name: Name) -> bool {
+        self.of(name).is_some()
+    }
+
+    /// Memory that they take, about.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().flatten().flatten().map(|value| value.text.len() + size_of::<Value>()).sum()
     }
 
     /// The entries that have a value of a field that passes; nothing for a field that is not kept.
@@ -83,7 +96,7 @@ mod tests {
     #[test]
     fn a_value_is_kept_once_with_the_entries_that_have_it_and_have_it_first() {
         let mut values = Values::new();
-        if let Some(actors) = values.0.first_mut() {
+        if let Some(Some(actors)) = values.0.first_mut() {
             let kept = [("Ana", 1, 1), ("bo", 1, 0), ("bo", 2, 2), ("Ana", 4, 4), ("bo", 8, 8)];
             assert!(kept.into_iter().all(|(text, has, first)| insert(actors, text, has, first)));
             assert_eq!(actors.len(), 2);
@@ -91,7 +104,7 @@ mod tests {
         let ready = Ready::new(&Test::Is("ana".into()), 0);
         assert_eq!(values.passing(Name::Actor, &ready), Some(0b101));
         assert_eq!(values.passing(Name::Target, &ready), Some(0));
-        assert_eq!(values.passing(Name::Message, &ready), None);
+        assert_eq!((values.passing(Name::Message, &ready), values.has(Name::Message)), (None, false));
         let mut counted = Vec::new();
         values.each_first(Name::Actor, 0b111, &mut |value, count| counted.push((value.to_owned(), count)));
         assert_eq!(counted, [("Ana".to_owned(), 2), ("bo".to_owned(), 1)]);
