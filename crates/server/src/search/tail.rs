@@ -6,7 +6,7 @@
 
 mod values;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +34,7 @@ pub(super) const BLOCK_ENTRIES: u64 = 64;
 const BYTES_MAX: usize = 128 << 20;
 /// Bytes of a block that a search learns when it comes to it. A larger one would take more of its time than is left: it
 /// compares entry by entry.
-const LEARN_BYTES_MAX: usize = 1 << 20;
+const LEARN_BYTES_MAX: usize = 256 << 10;
 
 /// Entries of a block, by bit.
 #[derive(Clone, Copy, Debug)]
@@ -209,6 +209,8 @@ impl Counted {
 struct Blocks {
     by_first: BTreeMap<u64, Arc<Block>>,
     bytes: usize,
+    /// Those that are too large for a search to learn.
+    large: BTreeSet<u64>,
 }
 
 /// What is known of the newest entries.
@@ -264,18 +266,22 @@ impl Tail {
         let kept = blocks.by_first.split_off(&to_learn.start);
         blocks.bytes = kept.values().map(|block| block.bytes()).sum();
         blocks.by_first = kept;
+        blocks.large = blocks.large.split_off(&to_learn.start);
         let numbers = to_learn.start / BLOCK_ENTRIES..to_learn.end / BLOCK_ENTRIES;
         numbers.rev().map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
     }
 
-    /// Of the blocks of a range those that nobody has learnt; none when there is no room for more.
+    /// Of the blocks of a range those that nobody has learnt and a search may; none when there is no room for more.
     fn unknown(&self, range: &Range<u64>) -> Vec<u64> {
         let blocks = self.blocks();
         if blocks.bytes >= BYTES_MAX {
             return Vec::new();
         }
         let numbers = range.start / BLOCK_ENTRIES..range.end.div_ceil(BLOCK_ENTRIES);
-        numbers.map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
+        numbers
+            .map(|number| number * BLOCK_ENTRIES)
+            .filter(|first| !blocks.by_first.contains_key(first) && !blocks.large.contains(first))
+            .collect()
     }
 
     /// Keeps the block that begins at `first`; false when there is no room for more.
@@ -309,18 +315,21 @@ impl Index {
     /// Learns what a walk comes to next, on all cores: the blocks of a range that nobody has learnt, as far as that is
     /// possible.
     pub(super) fn learn_ahead(&self, trail: &Trail, state: &TrailState, range: &Range<u64>) {
-        self.tail.unknown(range).par_iter().for_each(|first| {
-            let _ = self.learn(trail, state, *first, LEARN_BYTES_MAX);
-        });
+        // It ends with the first that is too large: each was read for nothing, and those behind may be as large.
+        let _ = self.tail.unknown(range).par_iter().try_for_each(|first| self.learn(trail, state, *first, LEARN_BYTES_MAX).then_some(()));
     }
 
-    /// Learns the block that begins at `first`, if it is whole and has no more bytes than that; false when there is no
-    /// room for more.
+    /// Learns the block that begins at `first`, if it is whole; false when it has more bytes than that, or there is no room
+    /// for more.
     fn learn(&self, trail: &Trail, state: &TrailState, first: u64, bytes_max: usize) -> bool {
         // What cannot be read is met, and reported, by whoever asks for it.
         let Ok(entries) = trail.reader().entries(first, BLOCK_ENTRIES as usize) else { return true };
         let bytes: usize = entries.iter().map(|entry| entry.raw.len()).sum();
-        if entries.len() as u64 != BLOCK_ENTRIES || bytes > bytes_max {
+        if bytes > bytes_max {
+            self.tail.blocks().large.insert(first);
+            return false;
+        }
+        if entries.len() as u64 != BLOCK_ENTRIES {
             return true;
         }
         let nobody = Directory::default();
