@@ -9,7 +9,6 @@
 mod histogram;
 mod values;
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -29,8 +28,8 @@ use crate::search::matcher::Matcher;
 use crate::search::ordinals::Ordinals;
 use crate::search::query::Query;
 use crate::search::rows::Rows;
-use crate::search::scan::{LEARN_AHEAD, Scan, Stretch, Within, stretches};
-use crate::search::tail::{self, Tail};
+use crate::search::scan::{Scan, Stretch, Within, stretches};
+use crate::search::tail::{self, Ahead, Tail};
 use crate::search::term_index::{Counted, First, MINUTE_MS};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
@@ -256,12 +255,10 @@ impl Counter<'_> {
     fn newest(&self, range: Range<u64>) -> Tally {
         let mut tally = Tally::by(self.ask.facets.len());
         let Within { trail, index, matcher, state, .. } = self.within;
-        let (mut left, mut unknown, mut learnt) = (range.clone(), range.start..range.start, range.start..range.start);
+        let (mut left, mut unknown) = (range.clone(), range.start..range.start);
+        let mut ahead = Ahead::new(index, trail, state, false, Some(self.deadline));
         while !left.is_empty() {
-            if !learnt.contains(&left.start) && Instant::now() < self.deadline {
-                learnt = Tail::stride(&left, false, LEARN_AHEAD);
-                index.learn_ahead(trail, state, &learnt);
-            }
+            ahead.go(&left);
             let step = Tail::step(&left, false);
             left.start = step.end;
             match index.tail.counted(&step, matcher, &self.ask.facets, self.within.knowing()) {
@@ -324,7 +321,7 @@ impl Counter<'_> {
         let due = stretch.range.clone();
         let mut scan = Scan::new(self.within, Order::Oldest, &due, &mut take);
         scan.stop_at(self.deadline, u64::MAX);
-        scan.walk(VecDeque::from([stretch]));
+        scan.walk(&[stretch]);
         let seen = scan.seen(&due);
         tally.read = seen.read;
         tally.left_out = due.end - seen.range.end;

@@ -75,6 +75,7 @@ fn run(trail: &Trail, index: &Index, sample_every: Duration, stopped: &(dyn Fn()
     while !stopped() {
         index.write_notes(trail);
         let view = trail.view();
+        index.forget_tail(&view.state);
         // While events pour in, what is newest stands in a payload file before it pays to have learnt it.
         if view.size <= seen || index.due(&view.state).next().is_none() {
             index.learn_tail(trail, stopped);

@@ -6,7 +6,7 @@
 
 mod reading;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +22,7 @@ use crate::search::cursor::Order;
 use crate::search::document::{Document, Knowing};
 use crate::search::matcher::Matcher;
 use crate::search::rows::Rows;
-use crate::search::tail::Tail;
+use crate::search::tail::{Ahead, Tail};
 use crate::source::directory::Directory;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
@@ -41,11 +41,6 @@ const FIRST_STEP: usize = 8;
 const FIRST_AHEAD: usize = 2;
 /// Some 8 KB each.
 const AHEAD: usize = 64;
-/// Blocks of the newest entries that are learnt at once, of which perhaps the first has all that is wanted; each time
-/// twice as many, up to [`LEARN_AHEAD`].
-const FIRST_LEARN_AHEAD: u64 = 2;
-/// Some 50 ms of two cores.
-pub const LEARN_AHEAD: u64 = 64;
 
 /// What is searched, for what.
 #[derive(Debug)]
@@ -68,7 +63,8 @@ impl Within<'_> {
         self.trail.media().length(&file.name()).ok() == Some(file.bytes)
     }
 
-    /// What is known of a file without reading it. One that is not as recorded has to be read: then it is reported.
+    /// What is known of a file without reading it, some files before the walk comes to it. One that is not as recorded has to
+    /// be read: then it is reported.
     fn part(&self, file: PayloadFile) -> Part {
         if !self.has(&file) {
             return Part { file, rows: None, gone: true };
@@ -193,8 +189,8 @@ impl<'a, 't> Scan<'a, 't> {
         }
         let (mut stretches, mut ahead) = (stretches.into_iter(), FIRST_AHEAD);
         loop {
-            let some: VecDeque<_> = stretches.by_ref().take(ahead).collect();
-            if some.is_empty() || !self.walk(some) {
+            let some: Vec<_> = stretches.by_ref().take(ahead).collect();
+            if some.is_empty() || !self.walk(&some) {
                 return;
             }
             ahead = (ahead * 2).min(AHEAD);
@@ -202,28 +198,28 @@ impl<'a, 't> Scan<'a, 't> {
     }
 
     /// Walks stretches, which lie in the order of the walk; false when it is over.
-    pub fn walk(&mut self, mut stretches: VecDeque<Stretch>) -> bool {
-        self.look_ahead(&stretches);
-        while let Some(Stretch { range, files }) = stretches.front() {
-            if files.is_none() {
-                let range = range.clone();
-                if !self.in_tail(&range) || self.is_over() {
+    pub fn walk(&mut self, mut stretches: &[Stretch]) -> bool {
+        self.look_ahead(stretches);
+        while let Some((first, behind)) = stretches.split_first() {
+            if first.files.is_none() {
+                if !self.in_tail(&first.range) || self.is_over() {
                     return false;
                 }
-                stretches.pop_front();
+                stretches = behind;
                 continue;
             }
-            let portions = self.portions(&stretches);
-            stretches.drain(..portions.iter().filter(|portion| portion.is_last).count());
+            let portions = self.portions(stretches);
             if !self.in_files(&portions) {
                 return false;
             }
+            let ended = portions.iter().filter(|portion| portion.is_last).count();
+            stretches = stretches.get(ended..).unwrap_or_default();
         }
         true
     }
 
     /// Learns what may match in the files of these stretches, on all cores.
-    fn look_ahead(&mut self, stretches: &VecDeque<Stretch>) {
+    fn look_ahead(&mut self, stretches: &[Stretch]) {
         let files = stretches.iter().filter_map(|stretch| stretch.files.as_ref()).flatten();
         let files: BTreeMap<_, _> = files.map(|file| (file.name(), file)).collect();
         let within = self.within;
@@ -246,7 +242,7 @@ impl<'a, 't> Scan<'a, 't> {
 
     /// The next step: candidates of the stretches that come first, and how far they take the walk. Stretches with few
     /// are read together, on all cores.
-    fn portions(&mut self, stretches: &VecDeque<Stretch>) -> Vec<Portion> {
+    fn portions(&mut self, stretches: &[Stretch]) -> Vec<Portion> {
         let (mut portions, mut room) = (Vec::new(), self.width);
         for stretch in stretches {
             let Some(files) = &stretch.files else { break };
@@ -308,18 +304,14 @@ impl<'a, 't> Scan<'a, 't> {
     fn in_tail(&mut self, range: &Range<u64>) -> bool {
         let Within { trail, index, matcher, state, .. } = self.within;
         let from_the_end = self.order == Order::Newest;
-        let (mut ahead, mut learnt) = (FIRST_LEARN_AHEAD, range.start..range.start);
+        let mut ahead = Ahead::new(index, trail, state, from_the_end, self.deadline);
         loop {
             let left = self.left(range);
             if left.is_empty() {
                 return true;
             }
             let due = Tail::step(&left, from_the_end);
-            if !learnt.contains(&due.start) {
-                learnt = Tail::stride(&left, from_the_end, ahead);
-                index.learn_ahead(trail, state, &learnt);
-                ahead = (ahead * 2).min(LEARN_AHEAD);
-            }
+            ahead.go(&left);
             let is_candidate = index.tail.candidates(&due, matcher, self.within.knowing());
             if due.clone().any(&is_candidate) {
                 let mut entries = reading::read_newest(self.within, &due, &mut self.unreadable);
@@ -359,7 +351,7 @@ impl<'a, 't> Scan<'a, 't> {
         let chunks: Vec<_> =
             chunks.flat_map(|(nth, portion)| portion.wanted.chunks(READ_ENTRIES).map(move |chunk| (nth, portion, chunk))).collect();
         let mut done: Vec<_> = match chunks.len() {
-            // Other threads take longer to wake.
+            // For one alone no other thread need wake.
             0 | 1 => chunks.into_iter().map(compared).collect(),
             _ => chunks.into_par_iter().map(compared).collect(),
         };

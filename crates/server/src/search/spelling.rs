@@ -9,7 +9,7 @@ use crate::search::compare::{fold, words};
 use crate::search::keys::{Filing, is_filed, value_key, word_key};
 use crate::search::term_index::terms_of;
 
-/// Places for values. With [`BYTES_MAX`] in each, some 500 bytes: 4 MB.
+/// Places for values. With [`BYTES_MAX`] in each, some 500 bytes: 4 MB for each thread that indexes or learns.
 const PLACES: u64 = 8_192;
 /// A longer value is seldom the same twice.
 const BYTES_MAX: usize = 256;

@@ -4,37 +4,32 @@
 //! INVARIANT: an entry that is left out does not match, and what says that it is exact holds no entry that does not match
 //! either: only that is counted without being read.
 
+mod learn;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use evidence::fold::TrailState;
 use evidence::leaf::{Kind, Leaf};
-use rayon::prelude::*;
 
-use crate::log::core::stands_in_files_to;
 use crate::search::compare::{Literal, Ready};
 use crate::search::document::{Document, Knowing};
 use crate::search::field::{Field, Name};
 use crate::search::keys::{ByItself, Filing, each_key, is_filed, value_key, word_key};
+use crate::search::kind_of;
 use crate::search::matcher::{Matcher, Node, leaf_passes};
 use crate::search::narrow::other_names;
-use crate::search::spelling::{Spellings, with_spellings};
-use crate::search::{Index, kind_of};
-use crate::source::directory::Directory;
+use crate::search::spelling::Spellings;
 use crate::store::read::StoredEntry;
-use crate::store::trail::Trail;
 use values::Values;
+
+pub(super) use learn::Ahead;
 
 /// Entries of a block: the bits of a mask.
 pub(super) const BLOCK_ENTRIES: u64 = 64;
 /// Memory of all blocks: a segment of 65,536 ordinary events has 1.5 million hashes and takes about half of it.
 const BYTES_MAX: usize = 128 << 20;
-/// Bytes of a block that a search learns when it comes to it. A larger one would take more of its time than is left: it
-/// compares entry by entry.
-const LEARN_BYTES_MAX: usize = 256 << 10;
 
 /// Entries of a block, by bit.
 #[derive(Clone, Copy, Debug)]
@@ -209,8 +204,6 @@ impl Counted {
 struct Blocks {
     by_first: BTreeMap<u64, Arc<Block>>,
     bytes: usize,
-    /// Those that are too large for a search to learn.
-    large: BTreeSet<u64>,
 }
 
 /// What is known of the newest entries.
@@ -260,28 +253,20 @@ impl Tail {
         Some(Counted { block, bits: bits & in_step })
     }
 
-    /// Forgets what stands in files, and gives the blocks that are still to be learnt, the newest first.
-    fn missing(&self, to_learn: Range<u64>) -> Vec<u64> {
-        let mut blocks = self.blocks();
-        let kept = blocks.by_first.split_off(&to_learn.start);
-        blocks.bytes = kept.values().map(|block| block.bytes()).sum();
-        blocks.by_first = kept;
-        blocks.large = blocks.large.split_off(&to_learn.start);
-        let numbers = to_learn.start / BLOCK_ENTRIES..to_learn.end / BLOCK_ENTRIES;
-        numbers.rev().map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
+    /// Forgets the blocks before the one of an entry.
+    fn forget_below(&self, index: u64) {
+        let (mut blocks, first) = (self.blocks(), index / BLOCK_ENTRIES * BLOCK_ENTRIES);
+        if blocks.by_first.first_key_value().is_some_and(|(known, _)| *known < first) {
+            blocks.by_first = blocks.by_first.split_off(&first);
+            blocks.bytes = blocks.by_first.values().map(|block| block.bytes()).sum();
+        }
     }
 
-    /// Of the blocks of a range those that nobody has learnt and a search may; none when there is no room for more.
+    /// The blocks of a range that nobody has learnt, ascending: of those that end within it.
     fn unknown(&self, range: &Range<u64>) -> Vec<u64> {
         let blocks = self.blocks();
-        if blocks.bytes >= BYTES_MAX {
-            return Vec::new();
-        }
-        let numbers = range.start / BLOCK_ENTRIES..range.end.div_ceil(BLOCK_ENTRIES);
-        numbers
-            .map(|number| number * BLOCK_ENTRIES)
-            .filter(|first| !blocks.by_first.contains_key(first) && !blocks.large.contains(first))
-            .collect()
+        let numbers = range.start / BLOCK_ENTRIES..range.end / BLOCK_ENTRIES;
+        numbers.map(|number| number * BLOCK_ENTRIES).filter(|first| !blocks.by_first.contains_key(first)).collect()
     }
 
     /// Keeps the block that begins at `first`; false when there is no room for more.
@@ -299,42 +284,26 @@ impl Tail {
     }
 }
 
-impl Index {
-    /// Learns the entries that stand in no payload file and that nobody has learnt yet.
-    pub fn learn_tail(&self, trail: &Trail, stopped: &dyn Fn() -> bool) {
-        let view = trail.view();
-        let from = stands_in_files_to(&view.state) / BLOCK_ENTRIES * BLOCK_ENTRIES;
-        let to = view.size / BLOCK_ENTRIES * BLOCK_ENTRIES;
-        for first in self.tail.missing(from..to.max(from)) {
-            if stopped() || !self.learn(trail, &view.state, first, usize::MAX) {
-                return;
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block without entries that takes more than half of the memory of all.
+    fn large() -> Block {
+        let keys = BYTES_MAX / 2 / (size_of::<u32>() + size_of::<u64>()) + 1;
+        let (keys, masks) = (vec![0; keys].into(), vec![0; keys].into());
+        Block { rows: Vec::new(), values: Values::new(), kinds: BTreeMap::new(), keys, masks }
     }
 
-    /// Learns what a walk comes to next, on all cores: the blocks of a range that nobody has learnt, as far as that is
-    /// possible.
-    pub(super) fn learn_ahead(&self, trail: &Trail, state: &TrailState, range: &Range<u64>) {
-        // It ends with the first that is too large: each was read for nothing, and those behind may be as large.
-        let _ = self.tail.unknown(range).par_iter().try_for_each(|first| self.learn(trail, state, *first, LEARN_BYTES_MAX).then_some(()));
-    }
-
-    /// Learns the block that begins at `first`, if it is whole; false when it has more bytes than that, or there is no room
-    /// for more.
-    fn learn(&self, trail: &Trail, state: &TrailState, first: u64, bytes_max: usize) -> bool {
-        // What cannot be read is met, and reported, by whoever asks for it.
-        let Ok(entries) = trail.reader().entries(first, BLOCK_ENTRIES as usize) else { return true };
-        let bytes: usize = entries.iter().map(|entry| entry.raw.len()).sum();
-        if bytes > bytes_max {
-            self.tail.blocks().large.insert(first);
-            return false;
-        }
-        if entries.len() as u64 != BLOCK_ENTRIES {
-            return true;
-        }
-        let nobody = Directory::default();
-        let knowing = Knowing { catalog: self.catalog(), directory: &nobody, state };
-        let block = with_spellings(|spellings| Block::of(&entries, knowing, spellings));
-        self.tail.keep(first, block)
+    #[test]
+    fn what_there_is_no_room_for_is_refused_until_something_is_forgotten() {
+        let tail = Tail::default();
+        assert!(tail.keep(64, large()) && !tail.keep(128, large()));
+        assert_eq!(tail.unknown(&(10..200)), [0, 128]);
+        tail.forget_below(127);
+        assert!(!tail.keep(128, large()), "the block of that entry is kept");
+        tail.forget_below(128);
+        assert!(tail.keep(128, large()));
+        assert_eq!(tail.unknown(&(64..191)), [64], "a block that does not end in the range is left out");
     }
 }

@@ -76,12 +76,18 @@ fn the_newest_entries_are_ruled_out_unread_by_whoever_comes_to_them() {
     assert!(found.read >= behind / 2, "in a file now, of which nothing is derived yet: {} of {behind}", found.read);
 }
 
-#[test]
-fn a_block_too_large_for_a_search_is_learnt_behind_the_log() {
+/// A log of so many events that are too long to be learnt by a search.
+fn with_long_events(count: usize) -> Log {
     let log = Log::new();
     let text = "long ".repeat(8_000);
-    let events: Vec<String> = (0..256).map(|nth| format!(r#"{{"number":{nth},"text":"{text}"}}"#)).collect();
+    let events: Vec<String> = (0..count).map(|nth| format!(r#"{{"number":{nth},"text":"{text}"}}"#)).collect();
     log.send("app", "unknown", &events);
+    log
+}
+
+#[test]
+fn a_block_too_large_for_a_search_is_learnt_behind_the_log() {
+    let log = with_long_events(256);
     let index = log.index();
     for _ in 0..2 {
         assert!(read(&log, &index, "actor:nobody", Order::Newest) >= 256, "a search compares them each time");
@@ -92,10 +98,7 @@ fn a_block_too_large_for_a_search_is_learnt_behind_the_log() {
 
 #[test]
 fn the_thread_of_a_server_learns_the_newest_entries() {
-    let log = Log::new();
-    let text = "long ".repeat(8_000);
-    let events: Vec<String> = (0..128).map(|nth| format!(r#"{{"number":{nth},"text":"{text}"}}"#)).collect();
-    log.send("app", "unknown", &events);
+    let log = with_long_events(128);
     let served = Arc::new(log.index());
     let indexer = Indexer::start(&log.trail, &served).unwrap();
     let begin = Instant::now();
