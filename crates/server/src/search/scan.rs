@@ -316,7 +316,7 @@ impl<'a, 't> Scan<'a, 't> {
             if due.clone().any(&is_candidate) {
                 let mut entries = reading::read_newest(self.within, &due, &mut self.unreadable);
                 entries.retain(|entry| is_candidate(entry.index) && may_match(self.within, entry.index, &entry.leaf));
-                let compared = compare(self.within, self.deadline, in_order(self.order, entries));
+                let compared = compare(self.within, self.deadline, true, in_order(self.order, entries));
                 if !self.look_at(compared) {
                     return false;
                 }
@@ -345,7 +345,8 @@ impl<'a, 't> Scan<'a, 't> {
         let compared = |(nth, portion, wanted): (usize, &Portion, &[u64])| {
             let mut gaps = Gaps::default();
             let entries = reading::read(within, wanted, &portion.parts, &mut gaps);
-            (nth, compare(within, deadline, in_order(order, entries)), gaps)
+            // Only the first portion is the next in the walk: the others may be left to the page behind this one.
+            (nth, compare(within, deadline, nth == 0, in_order(order, entries)), gaps)
         };
         let chunks = portions.iter().enumerate();
         let chunks: Vec<_> =
@@ -419,11 +420,11 @@ fn in_order(order: Order, mut entries: Vec<StoredEntry>) -> Vec<StoredEntry> {
     entries
 }
 
-/// Compares entries on all cores, the first whatever the time.
-fn compare(within: &Within<'_>, deadline: Option<Instant>, entries: Vec<StoredEntry>) -> Vec<Compared> {
+/// Compares entries on all cores; the first whatever the time, if `at_least_one`.
+fn compare(within: &Within<'_>, deadline: Option<Instant>, at_least_one: bool, entries: Vec<StoredEntry>) -> Vec<Compared> {
     let compared = |(nth, entry): (usize, StoredEntry)| {
         // One entry may take long: the clock is looked at before each.
-        let late = nth > 0 && deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let late = (nth > 0 || !at_least_one) && deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let matches = (!late).then(|| within.matcher.matches(&Document::new(&entry, within.knowing())));
         (entry, matches)
     };
