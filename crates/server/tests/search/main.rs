@@ -259,24 +259,30 @@ fn each_page_lists_what_cannot_be_read_where_it_goes_and_no_further() {
     log.make_all(&index);
     let state = Arc::clone(&log.trail.view().state);
     let file = state.payload_files.values().filter(|file| file.class == 1).nth(1).unwrap().clone();
+    let lines = ["*", "outcome:failure", "action:*User"];
+    let matching = lines.map(|line| log.naive(line));
     std::fs::remove_file(log.dir.path().join("trail").join(file.name())).unwrap();
     let in_file = |index: &u64| log.trail.reader().leaf(*index).unwrap().class == file.class;
     let expected: Vec<u64> = (file.first..file.end()).filter(in_file).collect();
-    for (order, line) in
-        [Order::Newest, Order::Oldest].into_iter().flat_map(|order| ["*", "outcome:failure", "action:*User"].map(|line| (order, line)))
-    {
-        let (mut ask, mut gaps) = (asked(line, order, 3), Vec::new());
+    let both = [Order::Newest, Order::Oldest].into_iter();
+    for (order, nth) in both.flat_map(|order| (0..lines.len()).map(move |nth| (order, nth))) {
+        let (line, matching) = (lines[nth], &matching[nth]);
+        let (mut ask, mut gaps, mut hits) = (asked(line, order, 3), Vec::new(), Vec::new());
         loop {
             let page = log.ask(&index, &ask);
             let missing: Vec<u64> = page.unreadable.iter().flat_map(|gap| gap.first..gap.end).collect();
             assert!(missing.iter().all(|index| page.range.contains(index)), "{line} {order:?}: {:?} of {:?}", page.unreadable, page.range);
             assert_eq!(page.read + page.ruled_out + missing.len() as u64, page.range.end - page.range.start, "{line} {order:?}");
+            hits.extend(page.hits.iter().map(|hit| hit.index));
             gaps.extend(missing);
             let Some(next) = page.next else { break };
             ask.cursor = Some(next);
         }
         gaps.sort_unstable();
+        hits.sort_unstable();
         assert_eq!(gaps, expected, "{line} {order:?}: each once, by one page");
+        let readable: Vec<u64> = matching.iter().copied().filter(|index| !expected.contains(index)).collect();
+        assert_eq!(hits, readable, "{line} {order:?}: nothing else is passed over");
     }
 }
 
