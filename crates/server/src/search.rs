@@ -28,6 +28,7 @@ pub mod ordinals;
 pub mod parse;
 mod paths;
 pub mod query;
+mod recent;
 mod recheck;
 pub mod remap;
 pub mod rows;
@@ -49,11 +50,13 @@ use rayon::prelude::*;
 
 use crate::config::LakeContent;
 use crate::log::core::stands_in_files_to;
+use crate::search::document::{Document, Knowing};
 use crate::search::field::Name;
 use crate::search::lake::Lake;
 use crate::search::matcher::Matcher;
 use crate::search::narrow::{Derived, Narrowed};
 use crate::search::ordinals::Ordinals;
+use crate::search::recent::Recent;
 use crate::search::sidecar::{Gathered, Sidecar};
 use crate::search::spelling::with_spellings;
 use crate::search::tail::Tail;
@@ -61,7 +64,7 @@ use crate::search::term_index::{Builder, TermIndex};
 use crate::search::work::Work;
 use crate::source::Catalog;
 use crate::source::directory::Directory;
-use crate::store::read::ReadError;
+use crate::store::read::{ReadError, StoredEntry};
 use crate::store::trail::Trail;
 
 pub use ask::{Ask, Budget, Found, SearchError, Stopped, Unreadable, naive, search};
@@ -82,6 +85,8 @@ const INDEXES: &str = "index";
 pub const LAKE: &str = "lake";
 const DERIVED: [&str; 3] = [SIDECARS, INDEXES, LAKE];
 
+/// Entries that are understood and then filed together: each step finds its own code in the processor's cache.
+const BATCH: usize = 32;
 /// Records of searches that wait for the log: more come together only when it takes nothing.
 const NOTES_MAX: usize = 10_000;
 
@@ -101,12 +106,14 @@ pub struct Index {
     /// Written in the same pass, when somebody wants it.
     lake: Option<Lake>,
     work: Work,
-    open: Mutex<HashMap<String, Arc<Known>>>,
+    /// By the SHA-256 of the payload file.
+    open: Mutex<HashMap<[u8; 32], Arc<Known>>>,
     /// Records of searches that are not in the log yet; none while nobody writes them there.
     notes: Mutex<Option<Vec<Vec<u8>>>>,
     health: Health,
     ordinals: Ordinals,
     tail: Tail,
+    recent: Recent,
 }
 
 /// Why nothing was derived of a file.
@@ -143,6 +150,7 @@ impl Index {
             health: Health::default(),
             ordinals: Ordinals::default(),
             tail: Tail::default(),
+            recent: Recent::default(),
         }
     }
 
@@ -163,6 +171,18 @@ impl Index {
     #[must_use]
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
+    }
+
+    /// What it takes to understand an entry of a search.
+    #[must_use]
+    pub fn knowing<'a>(&'a self, directory: &'a Directory, state: &'a TrailState) -> Knowing<'a> {
+        Knowing { catalog: &self.catalog, directory, state, recent: Some(&self.recent) }
+    }
+
+    /// The entries that were found lately.
+    #[must_use]
+    pub const fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// Takes a record of a search, which goes into the log with the next batch. False when too many
@@ -221,15 +241,14 @@ impl Index {
     }
 
     fn known(&self, of: &PayloadFile, state: &TrailState) -> Option<Arc<Known>> {
-        let name = of.name();
-        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&of.sha256).cloned();
         let known = match known {
             Some(known) => known,
             None => {
                 let (sidecar, terms) = self.paths(of)?;
                 let sidecar = Sidecar::open(&sidecar, of, &self.maps)?;
                 let opened = Arc::new(Known { sidecar, terms: TermIndex::open(&terms, of, &self.maps)? });
-                self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(&opened));
+                self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(of.sha256, Arc::clone(&opened));
                 opened
             }
         };
@@ -239,7 +258,7 @@ impl Index {
     }
 
     fn forget(&self, of: &PayloadFile) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&of.name());
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&of.sha256);
     }
 
     /// What is derived of a file is worth nothing: it is made again.
@@ -256,7 +275,7 @@ impl Index {
     pub fn behind(&self, trail: &Trail) -> u64 {
         let view = trail.view();
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut waiting: Vec<_> = view.state.payload_files.values().filter(|file| !open.contains_key(&file.name())).collect();
+        let mut waiting: Vec<_> = view.state.payload_files.values().filter(|file| !open.contains_key(&file.sha256)).collect();
         waiting.sort_unstable_by_key(|file| file.first);
         // Files of several classes share a range, which is behind while one of them is.
         let (mut behind, mut end) = (view.size.saturating_sub(stands_in_files_to(&view.state)), 0);
@@ -353,22 +372,33 @@ impl Index {
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let view = trail.view();
         let nobody = Directory::default();
-        let knowing = document::Knowing { catalog: &self.catalog, directory: &nobody, state: &view.state };
+        let knowing = Knowing { catalog: &self.catalog, directory: &nobody, state: &view.state, recent: None };
         let mut gathered = Gathered::new(file);
         let mut builder = Builder::new(terms).map_err(failed(terms))?;
         let mut wrong = None;
-        trail.reader().each_in_file(file, &mut |entry| {
-            let document = document::Document::new(&entry, knowing).remembering();
-            lake.iter_mut().for_each(|lake| lake.add(&document));
+        let mut entries = Vec::with_capacity(BATCH);
+        let mut take = |entries: &mut Vec<StoredEntry>| {
+            let documents: Vec<_> = entries.iter().map(|entry| Document::new(entry, knowing).remembering()).collect();
+            lake.iter_mut().for_each(|lake| documents.iter().for_each(|document| lake.add(document)));
             let added = with_spellings(|spellings| {
-                spellings.next_entry();
-                gathered.add(&document, kind_of(&view.state, entry.leaf.source), spellings);
-                builder.add(&document, spellings)
+                for document in &documents {
+                    spellings.next_entry();
+                    gathered.add(document, kind_of(&view.state, document.source()), spellings);
+                }
+                documents.iter().try_for_each(|document| builder.add(document, spellings))
             });
-            wrong = added.err().map(failed(terms)).or_else(|| stopped().then_some(IndexError::Stopped));
+            drop(documents);
+            entries.clear();
+            added.err().map(failed(terms)).or_else(|| stopped().then_some(IndexError::Stopped))
+        };
+        trail.reader().each_in_file(file, &mut |entry| {
+            entries.push(entry);
+            if entries.len() == BATCH {
+                wrong = take(&mut entries);
+            }
             wrong.is_none()
         })?;
-        if let Some(why) = wrong {
+        if let Some(why) = wrong.or_else(|| take(&mut entries)) {
             return Err(why);
         }
         builder.finish(terms, file, &self.maps).map_err(failed(terms))?;

@@ -140,7 +140,7 @@ impl EntryJson {
             },
             envelope: Envelope { facts: value(&entry.facts), people: value(&entry.people) },
             raw: value(raw),
-            raw_base64: (RawType::of(raw) == RawType::Bytes).then(|| STANDARD.encode(raw)),
+            raw_base64: std::str::from_utf8(raw).is_err().then(|| STANDARD.encode(raw)),
             why,
             parts: entry.lengths().len() + 2,
             meaning: None,
@@ -151,7 +151,7 @@ impl EntryJson {
     #[must_use]
     pub fn meaning(self, knowing: Option<Knowing<'_>>, entry: &StoredEntry, state: &TrailState) -> Self {
         let Some(Knowing { catalog, directory }) = knowing else { return self };
-        self.meaning_of(&Document::new(entry, document::Knowing { catalog, directory, state }))
+        self.meaning_of(&Document::new(entry, document::Knowing { catalog, directory, state, recent: None }))
     }
 
     /// With what it means, if it is an event.
@@ -164,7 +164,7 @@ impl EntryJson {
                 kind: mapped.kind.clone(),
                 map: mapped.version,
                 identity: Identities { actor: person(&mapped.actor), target: person(&mapped.target) },
-                ocsf: value(&mapped.ocsf),
+                ocsf: document.ocsf_form().map(|(form, _)| value(form.as_bytes())).unwrap_or_default(),
             });
         }
         self

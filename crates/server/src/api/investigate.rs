@@ -24,7 +24,7 @@ use crate::investigate::timeline::{Asked as Question, EVENTS_MAX, Timeline, time
 use crate::investigate::{Bounds, Covered, Inquiry};
 use crate::log::records;
 use crate::search::SearchError;
-use crate::search::document::{Document, Knowing};
+use crate::search::document::Document;
 use crate::search::instant;
 use crate::search::named::Within;
 use crate::source::identity::IDENTITY_CHARS_MAX;
@@ -169,7 +169,7 @@ pub fn history_of(log: Within<'_>, index: u64, now_ms: u64, bounds: Bounds, by: 
     }
     let mut inquiry = Inquiry::new(log, now_ms, bounds);
     let state = Arc::clone(&log.trail.view().state);
-    let knowing = Knowing { catalog: log.index.catalog(), directory: log.directory, state: &state };
+    let knowing = log.index.knowing(log.directory, &state);
     let routine = routine_of(&mut inquiry, &Document::new(&entry, knowing))?;
     let record = records::routine(by, index, routine.covered.to);
     let unreadable = unreadable(&routine.covered);

@@ -183,7 +183,7 @@ pub fn counted_page(of: (&Trail, &Index, &Directory), ask: &Ask, wanted: &Wanted
 pub fn page(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) -> Result<Page, SearchError> {
     let found = search(trail, index, directory, ask)?;
     let view = trail.view();
-    let knowing = Knowing { catalog: index.catalog(), directory, state: &view.state };
+    let knowing = index.knowing(directory, &view.state);
     let Found { hits, size, root, range, read, ruled_out, unreadable, stopped, next } = found;
     let unreadable: Vec<_> = unreadable.iter().map(UnreadableJson::from).collect();
     Ok(Page {

@@ -228,7 +228,7 @@ impl Reader {
                 let found = following.step(trail, &index, &directory, STEP)?;
                 let mut written = Frames::default();
                 let state = &trail.view().state;
-                write(&found, Knowing { catalog: index.catalog(), directory: &directory, state }, &mut written);
+                write(&found, index.knowing(&directory, state), &mut written);
                 Ok((following, found.hits.len() as u64, written))
             })
             .await?;

@@ -9,7 +9,6 @@ use tlog::Nodes as _;
 use crate::export::encode::Encoding;
 use crate::export::line::Line;
 use crate::export::manifest::{Covered, Manifest, Tree, Unreadable};
-use crate::search::document::Knowing;
 use crate::search::{Ask, Budget, Cursor, Index, Order, Query, SearchError, instant, search};
 use crate::source::directory::Directory;
 use crate::store::nodes::TreeNodes;
@@ -77,7 +76,7 @@ pub fn page(
     }
     let ask = Ask { query: query.clone(), order: Order::Oldest, cursor: Some(start), now_ms: start.now_ms, budget };
     let found = search(trail, index, directory, &ask)?;
-    let knowing = Knowing { catalog: index.catalog(), directory, state: &view.state };
+    let knowing = index.knowing(directory, &view.state);
     let nodes = trail.reader().nodes();
     let mut behind = last.map_or(0, |last| last + 1);
     let mut lines = Vec::with_capacity(found.hits.len());

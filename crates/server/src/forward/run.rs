@@ -13,7 +13,6 @@ use crate::forward::place::{self, Place};
 use crate::forward::receiver::{Moment, Receiver};
 use crate::forward::status::{Doing, Status, Statuses};
 use crate::log::records::forwarded;
-use crate::search::document::Knowing;
 use crate::search::{Budget, Following, Index};
 use crate::store::media::Media;
 
@@ -160,7 +159,7 @@ impl Running {
                 ));
             }
             let state = &trail.view().state;
-            let knowing = Knowing { catalog: index.catalog(), directory: &directory, state };
+            let knowing = index.knowing(&directory, state);
             for entry in &found.hits {
                 batch.add(&shape, entry, knowing, now_ms).map_err(|why| why.to_string())?;
             }

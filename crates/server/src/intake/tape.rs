@@ -99,6 +99,12 @@ impl Tape {
         self.nodes.is_empty()
     }
 
+    /// Bytes of memory that the nodes take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>() + self.open.capacity() * size_of::<u32>()
+    }
+
     /// Members or elements of a value, with their numbers; none of a scalar.
     #[inline]
     pub fn children(&self, at: u32) -> impl Iterator<Item = (u32, &Node)> {

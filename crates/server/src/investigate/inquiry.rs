@@ -11,7 +11,7 @@ use tlog::Hash;
 use crate::investigate::condition::{all, before, from};
 use crate::investigate::moment::Moment;
 use crate::search::ask::{Budget, SearchError, Unreadable};
-use crate::search::document::{Document, Knowing};
+use crate::search::document::Document;
 use crate::search::named::Within;
 use crate::search::{Ask, CountAsk, Cursor, Order, Query, count, search};
 use crate::source::identity::canonical;
@@ -120,7 +120,7 @@ impl<'a> Inquiry<'a> {
                 search(trail, index, directory, &Ask { query: query.clone(), order, cursor: Some(cursor), now_ms: self.now_ms, budget })?;
             self.read += found.read;
             self.note(found.unreadable);
-            let knowing = Knowing { catalog: index.catalog(), directory, state: &self.state };
+            let knowing = index.knowing(directory, &self.state);
             for entry in &found.hits {
                 if seen == most {
                     return Ok(false);

@@ -170,7 +170,7 @@ pub fn search(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) ->
 /// The log cannot be read.
 pub fn naive(trail: &Trail, catalog: &Catalog, directory: &Directory, query: &Query, now_ms: i64) -> Result<Vec<u64>, ReadError> {
     let view = trail.view();
-    let knowing = Knowing { catalog, directory, state: &view.state };
+    let knowing = Knowing { catalog, directory, state: &view.state, recent: None };
     let matcher = Matcher::new(query, now_ms);
     let mut hits = Vec::new();
     for index in 0..view.size {

@@ -184,7 +184,7 @@ impl Counter<'_> {
         }
         let Some(files) = &stretch.files else { return self.newest(stretch.range) };
         // A file that is not as recorded is walked, and reported.
-        if !files.iter().all(|file| self.within.has(file) && self.columns(file, &stretch.range, &mut tally).is_some()) {
+        if !files.iter().all(|file| self.within.stamp(file).is_some() && self.columns(file, &stretch.range, &mut tally).is_some()) {
             return self.walk(stretch);
         }
         let parts = self.ask.facets.iter().zip(&mut tally.facets).zip(std::mem::take(&mut tally.numbered)).zip(&self.sums);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use evidence::envelope::People;
 use evidence::fold::TrailState;
@@ -13,6 +13,7 @@ use crate::intake::tape::{Node, NodeKind, Tape, unescape};
 use crate::search::compare::{Ready, address};
 use crate::search::field::{Field, Name};
 use crate::search::paths::Paths;
+use crate::search::recent::Recent;
 use crate::source::directory::Directory;
 use crate::source::map::as_text;
 use crate::source::{Catalog, Mapped, Scratch};
@@ -27,12 +28,15 @@ pub struct Knowing<'a> {
     pub directory: &'a Directory,
     /// Names of the sources.
     pub state: &'a TrailState,
+    /// What was understood lately; nothing for whoever must not rely on it.
+    pub recent: Option<&'a Recent>,
 }
 
 /// Stops at the first value that is to the taste of whoever looks.
 pub type See<'s> = dyn FnMut(&str) -> bool + 's;
 
 /// JSON with the place of each value.
+#[derive(Debug)]
 struct Json<'a> {
     text: Cow<'a, str>,
     tape: Tape,
@@ -110,10 +114,24 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// What an entry means.
-struct Meaning {
+/// What an entry means, whoever its people are.
+#[derive(Debug)]
+pub(super) struct Meaning {
+    /// All but the OCSF form, which stands beside it.
     mapped: Mapped,
     ocsf: Option<Json<'static>>,
+}
+
+impl Meaning {
+    fn of(mut mapped: Mapped) -> Self {
+        let ocsf = String::from_utf8(std::mem::take(&mut mapped.ocsf)).unwrap_or_else(|why| as_text(why.as_bytes()).into_owned());
+        Self { ocsf: Json::read(ocsf.into()), mapped }
+    }
+
+    /// Bytes that keeping it takes, but for some short texts.
+    pub fn bytes(&self) -> usize {
+        self.ocsf.as_ref().map_or(0, |ocsf| ocsf.text.len() + ocsf.tape.bytes())
+    }
 }
 
 /// One entry, understood as far as somebody asks.
@@ -121,7 +139,7 @@ pub struct Document<'a> {
     entry: &'a StoredEntry,
     knowing: Knowing<'a>,
     raw: OnceCell<Option<Json<'a>>>,
-    meaning: OnceCell<Meaning>,
+    meaning: OnceCell<Arc<Meaning>>,
     /// What one walk over the OCSF form found, once somebody wants all fields of it.
     walked: Option<Vec<Walked>>,
     remembered: Option<Remembered>,
@@ -189,24 +207,35 @@ impl<'a> Document<'a> {
         self.raw.get_or_init(|| Json::read(as_text(self.entry.record()))).as_ref()
     }
 
-    fn source_kind(&self) -> Option<&'a str> {
+    /// The entry itself.
+    #[must_use]
+    pub fn entry(&self) -> &'a StoredEntry {
+        self.entry
+    }
+
+    /// The kind that its source has.
+    pub(super) fn source_kind(&self) -> Option<&'a str> {
         self.knowing.state.sources.get(&self.entry.leaf.source).map(|source| source.kind.as_str())
     }
 
     fn meaning(&self) -> &Meaning {
         self.meaning.get_or_init(|| {
             if self.kind() != Kind::Event {
-                return Meaning { mapped: Mapped::default(), ocsf: None };
+                return Arc::new(Meaning { mapped: Mapped::default(), ocsf: None });
             }
-            let map =
-                |scratch: &mut Scratch| self.knowing.catalog.map(self.entry.record(), self.source_kind(), self.received_ms(), scratch);
-            let mapped = SCRATCH.with_borrow_mut(map);
-            let ocsf = as_text(&mapped.ocsf).into_owned();
-            Meaning { ocsf: Json::read(ocsf.into()), mapped }
+            let kind = self.source_kind();
+            let map = |scratch: &mut Scratch| self.knowing.catalog.map(self.entry.record(), kind, self.received_ms(), scratch);
+            let recent = self.knowing.recent.and_then(|recent| recent.meaning(self.entry, kind));
+            recent.unwrap_or_else(|| Arc::new(Meaning::of(SCRATCH.with_borrow_mut(map))))
         })
     }
 
-    /// What the source's map makes of it; nothing of what is no event.
+    /// What it means, as far as somebody asked.
+    pub(super) fn known_meaning(&self) -> Option<Arc<Meaning>> {
+        self.meaning.get().cloned()
+    }
+
+    /// What the source's map makes of it, but for the OCSF form; nothing of what is no event.
     #[must_use]
     pub fn mapped(&self) -> &Mapped {
         &self.meaning().mapped

@@ -6,7 +6,7 @@
 
 mod reading;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,15 +15,18 @@ use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 use rayon::prelude::*;
 
-use crate::log::core::stands_in_files_to;
+use crate::log::core::{payload_file_of, stands_in_files_to};
 use crate::search::Index;
 use crate::search::ask::{Stopped, Unreadable};
 use crate::search::cursor::Order;
 use crate::search::document::{Document, Knowing};
 use crate::search::matcher::Matcher;
+use crate::search::narrow::Narrowed;
 use crate::search::rows::Rows;
 use crate::search::tail::{Ahead, Tail};
 use crate::source::directory::Directory;
+use crate::store::layout;
+use crate::store::media::Stamp;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
 use reading::{Gaps, Part, may_match};
@@ -58,31 +61,38 @@ pub struct Within<'a> {
 }
 
 impl Within<'_> {
-    /// Whether a payload file is there, as long as recorded. What it holds is checked when it is read.
-    pub fn has(&self, file: &PayloadFile) -> bool {
-        self.trail.media().length(&file.name()).ok() == Some(file.bytes)
+    /// What the medium says of a payload file, if it is there, as long as recorded. What it holds is checked when it is read.
+    pub fn stamp(&self, file: &PayloadFile) -> Option<Stamp> {
+        self.trail.media().stamp(&file.name()).ok().filter(|stamp| stamp.bytes == file.bytes)
     }
 
     /// What is known of a file without reading it, some files before the walk comes to it. One that is not as recorded has to
     /// be read: then it is reported.
     fn part(&self, file: PayloadFile) -> Part {
-        if !self.has(&file) {
-            return Part { file, rows: None, gone: true };
-        }
+        let Some(Stamp { touched, .. }) = self.stamp(&file) else {
+            return Part { file, rows: None, exact: false, gone: true, touched: None };
+        };
         let Within { index, directory, state, matcher, .. } = self;
-        let narrowed = index.narrow(&file, matcher, directory, state).map(|narrowed| narrowed.rows);
+        let narrowed = index.narrow(&file, matcher, directory, state);
         let named = || {
             let mut rows = Rows::none(file.first..file.end());
             rows.insert(matcher.index()?);
-            Some(rows)
+            Some(Narrowed { rows, exact: false })
         };
-        let rows = narrowed.or_else(named).map(Arc::new);
-        Part { file, rows, gone: false }
+        match narrowed.or_else(named) {
+            Some(Narrowed { rows, exact }) => Part { file, rows: Some(Arc::new(rows)), exact, gone: false, touched },
+            None => Part { file, rows: None, exact: false, gone: false, touched },
+        }
+    }
+
+    /// The name of the payload file that an entry stands in.
+    fn file_of(&self, entry: &StoredEntry) -> String {
+        payload_file_of(&self.state, entry.index, entry.leaf.class).map_or_else(|| layout::PAYLOAD.to_owned(), PayloadFile::name)
     }
 
     /// What it takes to understand an entry.
     pub fn knowing(&self) -> Knowing<'_> {
-        Knowing { catalog: self.index.catalog(), directory: self.directory, state: &self.state }
+        self.index.knowing(self.directory, &self.state)
     }
 }
 
@@ -123,8 +133,8 @@ pub struct Scan<'a, 't> {
     entries_max: u64,
     /// Candidates of the next step.
     width: usize,
-    /// What is known of the files ahead, by their names.
-    known: HashMap<String, Part>,
+    /// What is known of the files ahead, by their SHA-256.
+    known: HashMap<[u8; 32], Part>,
     /// As in [`Seen`].
     at: u64,
     read: u64,
@@ -221,10 +231,10 @@ impl<'a, 't> Scan<'a, 't> {
     /// Learns what may match in the files of these stretches, on all cores.
     fn look_ahead(&mut self, stretches: &[Stretch]) {
         let files = stretches.iter().filter_map(|stretch| stretch.files.as_ref()).flatten();
-        let files: BTreeMap<_, _> = files.map(|file| (file.name(), file)).collect();
+        let mut met = HashSet::new();
+        let unknown: Vec<_> = files.filter(|file| !self.known.contains_key(&file.sha256) && met.insert(file.sha256)).collect();
         let within = self.within;
-        let unknown: Vec<_> = files.into_iter().filter(|(name, _)| !self.known.contains_key(name)).collect();
-        self.known.par_extend(unknown.into_par_iter().map(|(name, file)| (name, within.part(file.clone()))));
+        self.known.par_extend(unknown.into_par_iter().map(|file| (file.sha256, within.part(file.clone()))));
     }
 
     /// What is left of a range when everything up to `self.at` is done.
@@ -316,7 +326,7 @@ impl<'a, 't> Scan<'a, 't> {
             if due.clone().any(&is_candidate) {
                 let mut entries = reading::read_newest(self.within, &due, &mut self.unreadable);
                 entries.retain(|entry| is_candidate(entry.index) && may_match(self.within, entry.index, &entry.leaf));
-                let compared = compare(self.within, self.deadline, true, in_order(self.order, entries));
+                let compared = compare(self.within, self.deadline, true, (&[], in_order(self.order, entries)));
                 if !self.look_at(compared) {
                     return false;
                 }
@@ -346,7 +356,7 @@ impl<'a, 't> Scan<'a, 't> {
             let mut gaps = Gaps::default();
             let entries = reading::read(within, wanted, &portion.parts, &mut gaps);
             // Only the first portion is the next in the walk: the others may be left to the page behind this one.
-            (nth, compare(within, deadline, nth == 0, in_order(order, entries)), gaps)
+            (nth, compare(within, deadline, nth == 0, (&portion.parts, in_order(order, entries))), gaps)
         };
         let chunks = portions.iter().enumerate();
         let chunks: Vec<_> =
@@ -371,19 +381,20 @@ impl<'a, 't> Scan<'a, 't> {
     /// Takes in what was compared, in the order of the walk; false when there are enough matches, or no time was left
     /// for more.
     fn look_at(&mut self, compared: Vec<Compared>) -> bool {
-        for (entry, matches) in compared {
-            let Some(matches) = matches else {
+        for (entry, verdict) in compared {
+            if verdict == Verdict::Late {
                 self.stopped = Some(Stopped::Time);
                 return false;
-            };
-            self.read += 1;
+            }
+            self.read += u64::from(verdict != Verdict::Altered);
             self.at = if self.order == Order::Newest { entry.index } else { entry.index + 1 };
-            if matches {
-                self.stopped = (self.take)(entry);
-                if self.stopped.is_some() {
-                    return false;
-                }
-            } else if self.is_over() {
+            match verdict {
+                Verdict::Matches => self.stopped = (self.take)(entry),
+                Verdict::Altered => self.unreadable.add_altered(entry.index, self.within.file_of(&entry)),
+                Verdict::Differs | Verdict::Late => {}
+            }
+            // A match is given whatever the time.
+            if self.stopped.is_some() || (verdict != Verdict::Matches && self.is_over()) {
                 return false;
             }
         }
@@ -393,7 +404,7 @@ impl<'a, 't> Scan<'a, 't> {
     /// What is known of a file.
     fn part(&mut self, file: &PayloadFile) -> Part {
         let within = self.within;
-        self.known.entry(file.name()).or_insert_with(|| within.part(file.clone())).clone()
+        self.known.entry(file.sha256).or_insert_with(|| within.part(file.clone())).clone()
     }
 }
 
@@ -409,8 +420,18 @@ struct Portion {
     is_last: bool,
 }
 
-/// An entry and whether it matches; nothing when no time was left to compare it.
-type Compared = (StoredEntry, Option<bool>);
+/// What comparing an entry with the line came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Matches,
+    Differs,
+    /// Its bytes are not what its leaf commits to.
+    Altered,
+    /// No time was left.
+    Late,
+}
+
+type Compared = (StoredEntry, Verdict);
 
 /// Entries, which ascend, in the order of a walk.
 fn in_order(order: Order, mut entries: Vec<StoredEntry>) -> Vec<StoredEntry> {
@@ -420,18 +441,40 @@ fn in_order(order: Order, mut entries: Vec<StoredEntry>) -> Vec<StoredEntry> {
     entries
 }
 
-/// Compares entries on all cores; the first whatever the time, if `at_least_one`.
-fn compare(within: &Within<'_>, deadline: Option<Instant>, at_least_one: bool, entries: Vec<StoredEntry>) -> Vec<Compared> {
+/// Compares entries, of these files, on all cores; the first whatever the time, if `at_least_one`.
+fn compare(
+    within: &Within<'_>,
+    deadline: Option<Instant>,
+    at_least_one: bool,
+    (parts, entries): (&[Part], Vec<StoredEntry>),
+) -> Vec<Compared> {
     let compared = |(nth, entry): (usize, StoredEntry)| {
         // One entry may take long: the clock is looked at before each.
         let late = (nth > 0 || !at_least_one) && deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let matches = (!late).then(|| within.matcher.matches(&Document::new(&entry, within.knowing())));
-        (entry, matches)
+        let verdict = if late { Verdict::Late } else { compare_one(within, parts, &entry) };
+        (entry, verdict)
     };
     if entries.len() < FIRST_STEP {
         return entries.into_iter().enumerate().map(compared).collect();
     }
     entries.into_par_iter().enumerate().map(compared).collect()
+}
+
+/// Compares an entry, of one of these files or of none. Every match is held against its leaf, and so is what should match
+/// by its index: whoever alters a record alters what it is found by.
+fn compare_one(within: &Within<'_>, parts: &[Part], entry: &StoredEntry) -> Verdict {
+    let part = parts.iter().find(|part| part.file.class == entry.leaf.class);
+    let document = Document::new(entry, within.knowing());
+    let matches = within.matcher.matches(&document);
+    // The leaf of what is in no file was made of its bytes when they were read.
+    if part.is_some_and(|part| matches || part.exact) && !entry.is_committed() {
+        return Verdict::Altered;
+    }
+    if !matches {
+        return Verdict::Differs;
+    }
+    within.index.recent().keep(&document, part.and_then(|part| part.touched));
+    Verdict::Matches
 }
 
 /// The stretches of `due`, in ascending order.

@@ -30,6 +30,27 @@ use crate::log::planted::{Bug, planted};
 /// it starts: nothing refers to them.
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
+/// When a file was last touched. While it stays the same, nobody has written to the file, replaced it or renamed it by way
+/// of the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Which file of the system.
+    device: u64,
+    inode: u64,
+    /// Its last change by the system's clock, in seconds and nanoseconds. Nobody sets it but the system.
+    changed: (i64, i64),
+}
+
+/// What a medium says of a file without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its length.
+    pub bytes: u64,
+    /// When it was last touched; nothing when the medium cannot tell, or when that was so short a time ago that the next
+    /// write may leave it as it is.
+    pub touched: Option<Touched>,
+}
+
 /// A tree of files. Paths are relative to its root, `/`-separated, without `.` or `..`; the root
 /// itself is the empty path.
 pub trait Media: Send + Sync + 'static {
@@ -55,6 +76,11 @@ pub trait Media: Send + Sync + 'static {
     /// The length of a file, in bytes.
     fn length(&self, path: &str) -> io::Result<u64> {
         self.open_read(path)?.len()
+    }
+
+    /// The length of a file in bytes, and when it was last touched.
+    fn stamp(&self, path: &str) -> io::Result<Stamp> {
+        Ok(Stamp { bytes: self.length(path)?, touched: None })
     }
 
     /// The names (not paths) of the files and directories in `dir`, sorted.

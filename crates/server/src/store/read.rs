@@ -4,12 +4,15 @@
 mod decoded;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use evidence::act::PayloadFile as PayloadRef;
+use evidence::commitment::commit;
 use evidence::leaf::{Kind, LEAF_BYTES, Leaf};
+use lru::LruCache;
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use crate::log::Log;
@@ -29,7 +32,7 @@ use crate::store::wal::{FrameAt, WalReader};
 
 /// Payload files kept open, each with a descriptor and some 100 KB of what it says of itself: the files of 30 million
 /// entries.
-const OPEN_FILES_MAX: usize = 512;
+const OPEN_FILES_MAX: NonZeroUsize = NonZeroUsize::new(512).unwrap();
 
 /// Why something cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +106,12 @@ impl StoredEntry {
         self.lengths().first().map_or(&self.raw, |length| self.raw.get(..*length as usize).unwrap_or_default())
     }
 
+    /// Whether its bytes are what its leaf commits to.
+    #[must_use]
+    pub fn is_committed(&self) -> bool {
+        commit(&self.salt, &self.facts, &self.people, &self.raw, self.lengths()) == self.leaf.commitment
+    }
+
     /// All parts in order.
     #[must_use]
     pub fn parts(&self) -> Vec<&[u8]> {
@@ -139,7 +148,7 @@ pub struct Reader {
     media: Arc<dyn Media>,
     wal: WalReader,
     log: Log,
-    open: Mutex<VecDeque<(String, Arc<PayloadFile<MediaReader>>)>>,
+    open: Mutex<LruCache<String, Arc<PayloadFile<MediaReader>>>>,
     chunks: Mutex<Decoded>,
 }
 
@@ -157,7 +166,7 @@ impl Reader {
     /// A reader beside a running log.
     #[must_use]
     pub fn new(media: Arc<dyn Media>, wal: WalReader, log: Log) -> Self {
-        Self { media, wal, log, open: Mutex::default(), chunks: Mutex::default() }
+        Self { media, wal, log, open: Mutex::new(LruCache::new(OPEN_FILES_MAX)), chunks: Mutex::default() }
     }
 
     /// The entry at `index`.
@@ -251,20 +260,12 @@ impl Reader {
     }
 
     fn payload_file(&self, name: &str) -> Result<Arc<PayloadFile<MediaReader>>, ReadError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = open.iter().position(|(known, _)| known == name)
-            && let Some(found) = open.remove(at)
-        {
-            let file = Arc::clone(&found.1);
-            open.push_front(found);
-            return Ok(file);
+        if let Some(known) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(Arc::clone(known));
         }
-        drop(open);
         let reader = MediaReader::open(self.media.as_ref(), name).map_err(|why| damaged(name, why))?;
         let file = Arc::new(PayloadFile::open(reader).map_err(|why| damaged(name, why))?);
-        open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.push_front((name.to_owned(), Arc::clone(&file)));
-        open.truncate(OPEN_FILES_MAX);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).put(name.to_owned(), Arc::clone(&file));
         Ok(file)
     }
 

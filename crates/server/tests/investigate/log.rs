@@ -83,14 +83,14 @@ impl Log {
     pub fn routine(&self, index: u64, bounds: Bounds) -> Routine {
         let entry = self.trail.reader().entry(index).unwrap();
         let state = Arc::clone(&self.trail.view().state);
-        let knowing = Knowing { catalog: self.index.catalog(), directory: &self.directory, state: &state };
+        let knowing = Knowing { catalog: self.index.catalog(), directory: &self.directory, state: &state, recent: None };
         routine(&mut self.inquiry(bounds), &Document::new(&entry, knowing)).unwrap()
     }
 
     /// Every event as a line, in the order of time.
     pub fn naive(&self) -> Vec<Line> {
         let view = self.trail.view();
-        let knowing = Knowing { catalog: self.index.catalog(), directory: &self.directory, state: &view.state };
+        let knowing = Knowing { catalog: self.index.catalog(), directory: &self.directory, state: &view.state, recent: None };
         let entries = (0..view.size).map(|index| self.trail.reader().entry(index).unwrap());
         let events = entries.filter(|entry| entry.leaf.kind == evidence::leaf::Kind::Event);
         let mut lines: Vec<_> = events.map(|entry| Line::of(&Document::new(&entry, knowing))).collect();

@@ -73,7 +73,7 @@ fn duckdb_reads_every_column_of_every_entry_as_the_map_gives_it() {
     let entries = log.entries();
     assert_eq!(rows.len(), entries.len());
     let view = log.trail.view();
-    let knowing = Knowing { catalog: &log.catalog, directory: &Directory::default(), state: &view.state };
+    let knowing = Knowing { catalog: &log.catalog, directory: &Directory::default(), state: &view.state, recent: None };
     let mut filled = [0; COLUMNS.len()];
     for (row, entry) in rows.iter().zip(&entries) {
         let document = Document::new(entry, knowing);

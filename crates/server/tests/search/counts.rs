@@ -24,7 +24,7 @@ fn counted(log: &Log, index: &Index, line: &str, facets: &[Name]) -> Counts {
 fn assert_counts(log: &Log, indexes: &[(&str, &Index)]) {
     let facets: Vec<Name> = COUNTED.iter().copied().chain([Name::Source]).collect();
     let view = log.trail.view();
-    let knowing = Knowing { catalog: &log.catalog, directory: &log.directory, state: &view.state };
+    let knowing = Knowing { catalog: &log.catalog, directory: &log.directory, state: &view.state, recent: None };
     // The time and the first values of every entry.
     let all: Vec<_> = (0..view.size)
         .map(|index| {

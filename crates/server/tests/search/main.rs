@@ -11,6 +11,7 @@
 
 mod altered;
 mod counts;
+mod forged;
 mod log;
 mod recheck;
 mod tail;

@@ -104,7 +104,7 @@ fn the_thread_of_a_server_learns_the_newest_entries() {
     let begin = Instant::now();
     // No search learns blocks as large as these.
     while read(&log, &served, "nowhere", Order::Newest) > 64 {
-        assert!(begin.elapsed() < Duration::from_secs(60));
+        assert!(begin.elapsed() < Duration::from_secs(300));
         // The thread yields to whoever asks.
         std::thread::sleep(Duration::from_secs(1));
     }

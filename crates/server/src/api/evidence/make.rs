@@ -72,7 +72,7 @@ pub fn make(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceA
         refuse_repeats(&entries, &redacted, &hidden, &[("search line", &query), ("title", &title)])?;
     }
     let view = trail.view();
-    let knowing = Knowing { catalog: index.catalog(), directory, state: &view.state };
+    let knowing = index.knowing(directory, &view.state);
     let documents: Vec<_> = entries.iter().map(|entry| (entry.index, Document::new(entry, knowing))).collect();
     let (access, asked) = access(trail, index, directory, (&documents, first), ask.now_ms)?;
     let case = Case {

@@ -10,6 +10,7 @@ use crate::search::ask::Unreadable;
 use crate::search::rows::Rows;
 use crate::search::scan::Within;
 use crate::store::layout;
+use crate::store::media::Touched;
 use crate::store::read::{ReadError, StoredEntry};
 
 /// Ranges reported as unreadable; what is beyond is in the last of them.
@@ -21,8 +22,12 @@ pub(super) struct Part {
     pub file: PayloadFile,
     /// The entries that may match; all, while nothing is known.
     pub rows: Option<Arc<Rows>>,
+    /// Whether all of them do, by what is derived.
+    pub exact: bool,
     /// Not there, or not as long as recorded.
     pub gone: bool,
+    /// When it was last touched, if that is known.
+    pub touched: Option<Touched>,
 }
 
 impl Part {
@@ -49,6 +54,12 @@ impl Gaps {
     /// Takes in a range, which lies beside that of the last one or further on.
     pub fn add(&mut self, range: Range<u64>, why: &ReadError) {
         self.merge_one(Unreadable { first: range.start, end: range.end, why: why.to_string() });
+    }
+
+    /// Takes in an entry of this file whose bytes are not what was committed.
+    pub fn add_altered(&mut self, index: u64, path: String) {
+        let why = "its bytes are not what its leaf commits to: they were altered".to_owned();
+        self.add(index..index + 1, &ReadError::Damaged { path, why });
     }
 
     /// Takes in what could not be read elsewhere, further on.
@@ -115,15 +126,21 @@ fn read_part(within: &Within<'_>, part: &Part, due: &[(u64, Leaf)], entries: &mu
         due.iter().for_each(|(index, _)| gaps.add(*index..index + 1, &why));
         return;
     }
-    let reader = within.trail.reader();
-    if let Ok(found) = reader.file_entries(&part.file, due)
+    let (mut due, reader) = (due.to_vec(), within.trail.reader());
+    due.retain(|(index, leaf)| {
+        let known = within.index.recent().entry(*index, leaf, part.touched);
+        let is_unknown = known.is_none();
+        entries.extend(known);
+        is_unknown
+    });
+    if let Ok(found) = reader.file_entries(&part.file, &due)
         && found.len() == due.len()
     {
         entries.extend(found);
         return;
     }
     // One by one, so that what cannot be read hides nothing else.
-    for one in due {
+    for one in &due {
         match reader.file_entries(&part.file, std::slice::from_ref(one)) {
             Ok(found) if found.len() == 1 => entries.extend(found),
             Ok(_) => gaps.add(one.0..one.0 + 1, &damaged(&format!("entry {} is not in it", one.0))),

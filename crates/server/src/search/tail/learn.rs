@@ -94,7 +94,7 @@ impl Index {
             entries.extend(part);
         }
         let nobody = Directory::default();
-        let knowing = Knowing { catalog: self.catalog(), directory: &nobody, state };
+        let knowing = Knowing { catalog: self.catalog(), directory: &nobody, state, recent: None };
         let block = with_spellings(|spellings| Block::of(&entries, knowing, spellings));
         self.tail.keep(first, block)
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use evidence::act::PayloadFile;
 use evidence::leaf::Kind;
@@ -13,10 +13,12 @@ use tantivy::columnar::Column;
 use tantivy::directory::MmapDirectory;
 use tantivy::postings::SegmentPostings;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocSet as _, Index, SegmentReader, TERMINATED, Term};
+use tantivy::{DocSet as _, Index, InvertedIndexReader, SegmentReader, TERMINATED};
 
 use super::count::{BLOCK, Known};
-use super::{ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, ID, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TIME, VERSION, id_hash, term};
+use super::{
+    ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, ID, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TERMS, TIME, VERSION, id_hash, term,
+};
 use crate::search::compare::Ready;
 use crate::search::field::Name;
 use crate::search::rows::Rows;
@@ -32,6 +34,8 @@ pub struct TermIndex {
     entry: Column<u64>,
     pub(super) source: Column<u64>,
     id: Column<u64>,
+    /// The terms of each field and where they stand, in the order of [`TERMS`], once somebody asked.
+    inverted: [OnceLock<Arc<InvertedIndexReader>>; TERMS.len()],
     present: OnceLock<Rows>,
     /// The events, acts and records, once somebody asked: most questions are about events.
     of_kind: [OnceLock<Rows>; 3],
@@ -86,6 +90,7 @@ impl TermIndex {
                 entry: columns.u64(ENTRY)?,
                 source: columns.u64(SOURCE)?,
                 id: columns.u64(ID)?,
+                inverted: Default::default(),
                 present: OnceLock::new(),
                 of_kind: Default::default(),
                 counted: Known::default(),
@@ -131,16 +136,25 @@ impl TermIndex {
         Ok(self.present.get_or_init(|| rows).clone())
     }
 
+    /// The terms of a field.
+    fn inverted(&self, name: Name) -> tantivy::Result<&InvertedIndexReader> {
+        let unknown = || tantivy::TantivyError::FieldNotFound(name.word().to_owned());
+        let known = TERMS.iter().position(|term| *term == name).and_then(|at| self.inverted.get(at)).ok_or_else(unknown)?;
+        if let Some(known) = known.get() {
+            return Ok(known);
+        }
+        let opened = self.reader.inverted_index(self.reader.schema().get_field(name.word())?)?;
+        Ok(known.get_or_init(|| opened))
+    }
+
     /// Adds the entries where a field is `value`. Long texts may be more than those.
     ///
     /// # Errors
     /// The index is damaged.
     pub fn add_is(&self, name: Name, folded: &str, rows: &mut Rows) -> io::Result<()> {
         contained(|| {
-            let field = self.reader.schema().get_field(name.word())?;
-            let inverted = self.reader.inverted_index(field)?;
-            let found = inverted.get_term_info(&Term::from_field_text(field, &term(folded)))?;
-            if let Some(found) = found {
+            let inverted = self.inverted(name)?;
+            if let Some(found) = inverted.terms().get(term(folded))? {
                 self.add(&mut inverted.read_postings_from_terminfo(&found, IndexRecordOption::Basic)?, rows);
             }
             Ok(())
@@ -153,7 +167,7 @@ impl TermIndex {
     /// The index is damaged.
     pub fn add_passing(&self, name: Name, ready: &Ready, rows: &mut Rows) -> io::Result<bool> {
         contained(|| {
-            let inverted = self.reader.inverted_index(self.reader.schema().get_field(name.word())?)?;
+            let inverted = self.inverted(name)?;
             let mut exact = !self.about.respelled;
             let mut terms = inverted.terms().stream()?;
             while terms.advance() {

@@ -2,13 +2,17 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::{Media, MediaFile};
+use super::{Media, MediaFile, Stamp, Touched};
+
+/// Two writes within a tick of the system's clock leave the same time of change; some file systems count whole seconds.
+const SETTLED_SECS: u64 = 2;
 
 /// A directory as a [`Media`]. Files are made readable by their owner only: they hold people's
 /// sign-ins. Symbolic links are not followed where a file is expected.
@@ -72,6 +76,15 @@ impl Media for Disk {
 
     fn length(&self, path: &str) -> io::Result<u64> {
         Ok(std::fs::metadata(self.at(path)?)?.len())
+    }
+
+    fn stamp(&self, path: &str) -> io::Result<Stamp> {
+        let metadata = std::fs::metadata(self.at(path)?)?;
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        let touched = Touched { device: metadata.dev(), inode: metadata.ino(), changed };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let is_settled = u64::try_from(changed.0).is_ok_and(|changed| changed + SETTLED_SECS <= now);
+        Ok(Stamp { bytes: metadata.len(), touched: is_settled.then_some(touched) })
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
