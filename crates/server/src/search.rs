@@ -16,6 +16,7 @@ pub mod cursor;
 pub mod document;
 pub mod field;
 pub mod follow;
+pub mod glance;
 mod health;
 mod indexer;
 pub mod instant;
@@ -38,11 +39,12 @@ pub mod sidecar;
 mod spelling;
 mod tail;
 pub mod term_index;
+mod wording;
 mod work;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
@@ -61,6 +63,7 @@ use crate::search::sidecar::{Gathered, Sidecar};
 use crate::search::spelling::with_spellings;
 use crate::search::tail::Tail;
 use crate::search::term_index::{Builder, TermIndex};
+use crate::search::wording::Wording;
 use crate::search::work::Work;
 use crate::source::Catalog;
 use crate::source::directory::Directory;
@@ -87,6 +90,8 @@ const DERIVED: [&str; 3] = [SIDECARS, INDEXES, LAKE];
 
 /// Entries that are understood and then filed together: each step finds its own code in the processor's cache.
 const BATCH: usize = 32;
+/// Bytes of records after which they are, however few they are.
+const BATCH_BYTES: usize = 256 << 10;
 /// Records of searches that wait for the log: more come together only when it takes nothing.
 const NOTES_MAX: usize = 10_000;
 
@@ -114,6 +119,7 @@ pub struct Index {
     ordinals: Ordinals,
     tail: Tail,
     recent: Recent,
+    wordings: OnceLock<HashMap<String, Wording>>,
 }
 
 /// Why nothing was derived of a file.
@@ -151,6 +157,7 @@ impl Index {
             ordinals: Ordinals::default(),
             tail: Tail::default(),
             recent: Recent::default(),
+            wordings: OnceLock::new(),
         }
     }
 
@@ -177,6 +184,11 @@ impl Index {
     #[must_use]
     pub fn knowing<'a>(&'a self, directory: &'a Directory, state: &'a TrailState) -> Knowing<'a> {
         Knowing { catalog: &self.catalog, directory, state, recent: Some(&self.recent) }
+    }
+
+    /// What each kind's map does to the words of a record.
+    fn wordings(&self) -> &HashMap<String, Wording> {
+        self.wordings.get_or_init(|| self.catalog.kinds().iter().map(|kind| (kind.name.clone(), Wording::of(kind))).collect())
     }
 
     /// The entries that were found lately.
@@ -376,7 +388,7 @@ impl Index {
         let mut gathered = Gathered::new(file);
         let mut builder = Builder::new(terms).map_err(failed(terms))?;
         let mut wrong = None;
-        let mut entries = Vec::with_capacity(BATCH);
+        let (mut entries, mut bytes) = (Vec::with_capacity(BATCH), 0);
         let mut take = |entries: &mut Vec<StoredEntry>| {
             let documents: Vec<_> = entries.iter().map(|entry| Document::new(entry, knowing).remembering()).collect();
             lake.iter_mut().for_each(|lake| documents.iter().for_each(|document| lake.add(document)));
@@ -392,9 +404,11 @@ impl Index {
             added.err().map(failed(terms)).or_else(|| stopped().then_some(IndexError::Stopped))
         };
         trail.reader().each_in_file(file, &mut |entry| {
+            bytes += entry.raw.len();
             entries.push(entry);
-            if entries.len() == BATCH {
+            if entries.len() == BATCH || bytes >= BATCH_BYTES {
                 wrong = take(&mut entries);
+                bytes = 0;
             }
             wrong.is_none()
         })?;

@@ -73,6 +73,51 @@ fn rows_come_back_one_by_one_as_a_range_and_as_a_whole() {
 }
 
 #[test]
+fn a_picker_gives_the_rows_that_are_wanted_in_whatever_order_it_is_asked() {
+    let rows = rows(0, 3_000, 200);
+    let file = PayloadFile::open(write(&meta(0, 4_000), &rows)).unwrap();
+    let mut picker = file.picker();
+    for (from, to, every) in [(0, 4_000, 1), (100, 900, 3), (50, 60, 1), (3_000, 4_000, 7), (0, 4_000, 1_000), (1_234, 1_235, 1)] {
+        let asked: Vec<u64> = (from..to).collect();
+        let is_wanted = |row: &OwnedRow| row.index.is_multiple_of(every) && row.raw[0] < 200;
+        let there: Vec<_> = rows.iter().filter(|row| (from..to).contains(&row.index)).collect();
+        let picked = picker
+            .pick(&asked, &mut |index, people, raw| {
+                let row = there.iter().find(|row| row.index == index).unwrap();
+                assert_eq!((people, raw), (&row.people[..], &row.raw[..]));
+                is_wanted(row)
+            })
+            .unwrap();
+        assert_eq!(picked.met, there.len());
+        let expected: Vec<_> = there.into_iter().filter(|row| is_wanted(row)).cloned().collect();
+        assert!(picked.rows == expected, "{from}..{to}");
+    }
+}
+
+#[test]
+fn behind_a_damaged_page_a_picker_reads_what_a_new_one_would() {
+    let rows = rows(0, 1_500, 200);
+    let bytes = write(&meta(0, 2_000), &rows);
+    let all: Vec<u64> = rows.iter().map(|row| row.index).collect();
+    let mut met_damage = 0;
+    for at in (4..bytes.len()).step_by(bytes.len() / 60) {
+        let mut altered = bytes.to_vec();
+        altered[at..(at + 8).min(bytes.len())].fill(0xff);
+        let Ok(file) = PayloadFile::open(Bytes::from(altered)) else { continue };
+        let mut picker = file.picker();
+        if picker.pick(&all, &mut |_, _, _| true).is_ok() {
+            continue;
+        }
+        met_damage += 1;
+        for index in &all {
+            let again = picker.pick(&[*index], &mut |_, _, _| true).ok().and_then(|picked| picked.rows.into_iter().next());
+            assert!(again == file.row(*index).ok().flatten(), "byte {at}, entry {index}");
+        }
+    }
+    assert!(met_damage > 20, "{met_damage}");
+}
+
+#[test]
 fn an_entry_of_another_class_has_no_row() {
     let rows = rows(0, 3000, 20);
     let file = PayloadFile::open(write(&meta(0, 4000), &rows)).unwrap();

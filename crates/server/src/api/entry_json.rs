@@ -164,7 +164,7 @@ impl EntryJson {
                 kind: mapped.kind.clone(),
                 map: mapped.version,
                 identity: Identities { actor: person(&mapped.actor), target: person(&mapped.target) },
-                ocsf: document.ocsf_form().map(|(form, _)| value(form.as_bytes())).unwrap_or_default(),
+                ocsf: value(document.ocsf_text().as_bytes()),
             });
         }
         self

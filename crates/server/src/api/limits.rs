@@ -39,7 +39,7 @@ pub const TAIL_READS_MAX: usize = 2;
 pub const SEARCH_TIME: Duration = Duration::from_secs(5);
 
 /// Entries one search reads at most before it says how far it came.
-pub const SEARCH_ENTRIES_MAX: u64 = 1_000_000;
+pub const SEARCH_ENTRIES_MAX: u64 = 10_000_000;
 
 /// Limits that an installation (or a test) may change.
 #[derive(Clone, Debug)]

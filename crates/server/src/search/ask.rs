@@ -145,7 +145,7 @@ pub fn search(trail: &Trail, index: &Index, directory: &Directory, ask: &Ask) ->
         }
     };
     let matcher = Matcher::new(&ask.query, i64::try_from(start.now_ms).unwrap_or(i64::MAX));
-    let within = Within { trail, index, directory, state: Arc::clone(&view.state), matcher: &matcher };
+    let within = Within::new(trail, index, directory, Arc::clone(&view.state), &matcher);
     let due = if ask.order == Order::Newest { 0..start.at } else { start.at..start.size };
     let mut scan = Scan::new(&within, ask.order, &due, &mut take);
     scan.stop_at(Instant::now() + ask.budget.time, ask.budget.entries);

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
+use memchr::memmem::Finder;
+
 use crate::intake::Network;
 use crate::search::instant::{self, Span};
 use crate::search::query::{Bound, Piece, Test, is_word};
@@ -52,6 +54,8 @@ pub struct Literal {
     pub folded: String,
     /// Its words.
     pub words: Vec<String>,
+    /// What finds each of them in bytes.
+    pub finders: Vec<Finder<'static>>,
     /// The address it is.
     pub address: Option<IpAddr>,
     /// The range of addresses it is.
@@ -77,9 +81,10 @@ pub enum Limit {
 impl Literal {
     fn new(text: &str, now_ms: i64) -> Self {
         let folded = fold(text).into_owned();
-        let words = words(&folded).map(str::to_owned).collect();
+        let words: Vec<_> = words(&folded).map(str::to_owned).collect();
+        let finders = words.iter().map(|word| Finder::new(word).into_owned()).collect();
         let network = if text.contains('/') { text.parse().ok() } else { None };
-        Self { words, address: address(text), network, span: instant::read(text, now_ms), folded }
+        Self { words, finders, address: address(text), network, span: instant::read(text, now_ms), folded }
     }
 
     fn is(&self, value: &str, folded: &str) -> bool {

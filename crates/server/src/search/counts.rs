@@ -125,7 +125,7 @@ pub fn count(trail: &Trail, index: &Index, directory: &Directory, ask: &CountAsk
     let size = ask.size.unwrap_or(view.size).min(view.size);
     let root = if size == view.size { view.root } else { trail.reader().root_at(size)? };
     let matcher = Matcher::new(&ask.query, i64::try_from(ask.now_ms).unwrap_or(i64::MAX));
-    let within = Within { trail, index, directory, state: Arc::clone(&view.state), matcher: &matcher };
+    let within = Within::new(trail, index, directory, Arc::clone(&view.state), &matcher);
     let fields: Vec<Name> = ask.facets.iter().copied().filter(|name| *name != Name::Source).collect();
     index.number(&fields, &view.state);
     let sums = |name: &Name| std::iter::repeat_with(AtomicU64::default).take(index.ordinals.len(*name)).collect();

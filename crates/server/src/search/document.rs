@@ -10,7 +10,7 @@ use evidence::fold::TrailState;
 use evidence::leaf::Kind;
 
 use crate::intake::tape::{Node, NodeKind, Tape, unescape};
-use crate::search::compare::{Ready, address};
+use crate::search::compare::address;
 use crate::search::field::{Field, Name};
 use crate::search::paths::Paths;
 use crate::search::recent::Recent;
@@ -117,7 +117,7 @@ thread_local! {
 /// What an entry means, whoever its people are.
 #[derive(Debug)]
 pub(super) struct Meaning {
-    /// All but the OCSF form, which stands beside it.
+    /// All but the OCSF form, which stands beside it unless it is no JSON that can be read.
     mapped: Mapped,
     ocsf: Option<Json<'static>>,
 }
@@ -125,12 +125,22 @@ pub(super) struct Meaning {
 impl Meaning {
     fn of(mut mapped: Mapped) -> Self {
         let ocsf = String::from_utf8(std::mem::take(&mut mapped.ocsf)).unwrap_or_else(|why| as_text(why.as_bytes()).into_owned());
-        Self { ocsf: Json::read(ocsf.into()), mapped }
+        let mut tape = Tape::default();
+        if tape.read(&ocsf).is_err() {
+            // Deeper than records may be: it can be shown all the same.
+            mapped.ocsf = ocsf.into();
+            return Self { mapped, ocsf: None };
+        }
+        Self { mapped, ocsf: Some(Json { text: ocsf.into(), tape }) }
     }
 
-    /// Bytes that keeping it takes, but for some short texts.
+    /// Bytes that keeping it takes.
     pub fn bytes(&self) -> usize {
-        self.ocsf.as_ref().map_or(0, |ocsf| ocsf.text.len() + ocsf.tape.bytes())
+        let Mapped { id, action, actor, target, sequence_of, ocsf, .. } = &self.mapped;
+        let texts = [id, action, actor, target, sequence_of].into_iter().flatten().map(String::capacity).sum::<usize>();
+        let form =
+            self.ocsf.as_ref().map_or(0, |form| form.tape.bytes() + if let Cow::Owned(text) = &form.text { text.capacity() } else { 0 });
+        texts + ocsf.capacity() + form
     }
 }
 
@@ -225,8 +235,12 @@ impl<'a> Document<'a> {
             }
             let kind = self.source_kind();
             let map = |scratch: &mut Scratch| self.knowing.catalog.map(self.entry.record(), kind, self.received_ms(), scratch);
-            let recent = self.knowing.recent.and_then(|recent| recent.meaning(self.entry, kind));
-            recent.unwrap_or_else(|| Arc::new(Meaning::of(SCRATCH.with_borrow_mut(map))))
+            if let Some(known) = self.knowing.recent.and_then(|recent| recent.meaning(self.entry, kind)) {
+                return known;
+            }
+            let meaning = Arc::new(Meaning::of(SCRATCH.with_borrow_mut(map)));
+            self.knowing.recent.iter().for_each(|recent| recent.understand(self.entry, kind, &meaning));
+            meaning
         })
     }
 
@@ -235,7 +249,7 @@ impl<'a> Document<'a> {
         self.meaning.get().cloned()
     }
 
-    /// What the source's map makes of it, but for the OCSF form; nothing of what is no event.
+    /// What the source's map makes of it, but for the OCSF form (see [`Self::ocsf_text`]); nothing of what is no event.
     #[must_use]
     pub fn mapped(&self) -> &Mapped {
         &self.meaning().mapped
@@ -273,15 +287,16 @@ impl<'a> Document<'a> {
         self.meaning().ocsf.as_ref().map(|ocsf| (ocsf.text.as_ref(), &ocsf.tape))
     }
 
-    /// Whether free text that passes may stand in the record; its bytes settle most, without being parsed.
+    /// The record's bytes.
     #[must_use]
-    pub fn may_say(&self, ready: &Ready) -> bool {
-        let bytes = self.entry.record();
-        // Other letters may be lower case of these, and what is escaped is spelled in another way.
-        match ready {
-            Ready::Is(literal) if bytes.is_ascii() && !bytes.contains(&b'\\') => literal.words.iter().all(|word| holds(bytes, word)),
-            _ => true,
-        }
+    pub fn record(&self) -> &'a [u8] {
+        self.entry.record()
+    }
+
+    /// The OCSF form as it is written, though it may be too deep to be read; empty for what is no event.
+    #[must_use]
+    pub fn ocsf_text(&self) -> Cow<'_, str> {
+        self.ocsf_form().map_or_else(|| as_text(&self.mapped().ocsf), |(text, _)| Cow::Borrowed(text))
     }
 
     /// Every value of the OCSF form.
@@ -379,13 +394,6 @@ impl<'a> Document<'a> {
         });
         first
     }
-}
-
-/// Whether bytes hold a word, which is in lower case, in any case.
-fn holds(bytes: &[u8], word: &str) -> bool {
-    let Some(first) = word.bytes().next() else { return true };
-    let stands_at = |at: usize| bytes.get(at..at + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()));
-    memchr::memchr2_iter(first, first.to_ascii_uppercase(), bytes).any(stands_at)
 }
 
 /// Which of the paths of [`Name::Ip`] holds what the map observed, wherever in the form it stands.

@@ -7,6 +7,7 @@ use evidence::leaf::{Kind, Leaf};
 use crate::search::compare::Ready;
 use crate::search::document::Document;
 use crate::search::field::{Field, Name};
+use crate::search::glance::may_say;
 use crate::search::query::{Piece, Query, Term, Test};
 
 /// A query made ready for many entries.
@@ -128,7 +129,7 @@ fn holds(node: &Node, document: &Document<'_>) -> bool {
         Node::Not(inner) => !holds(inner, document),
         Node::And(nodes) => nodes.iter().all(|node| holds(node, document)),
         Node::Or(nodes) => nodes.iter().any(|node| holds(node, document)),
-        Node::Term(None, ready) => document.may_say(ready) && document.texts(&mut |value| ready.text(value)),
+        Node::Term(None, ready) => may_say(ready, document.record()) && document.texts(&mut |value| ready.text(value)),
         Node::Term(Some(field), ready) => match field.name() {
             Some(Name::Time) => ready.time(document.time_ms()),
             Some(Name::Received) => ready.time(document.received_ms()),

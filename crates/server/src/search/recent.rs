@@ -2,10 +2,12 @@
 //! down comes to the same entries again: they need neither be unpacked nor understood anew.
 //!
 //! INVARIANT: nothing comes from here that reading would not give. An entry of a payload file is as it was read only
-//! while nobody has touched the file since, and what an entry means is what was made of these very bytes.
+//! while nobody has touched the file since, and what an entry means is what was made of these very bytes. An entry of a file
+//! that is no more (expired, or written anew by an erasure) is never given, and goes when others come.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use evidence::leaf::Leaf;
 use lru::LruCache;
 
@@ -36,6 +38,20 @@ struct Kept {
     bytes: usize,
 }
 
+impl Kept {
+    /// Takes out the oldest until the others fit.
+    fn make_room(&mut self) -> Vec<Known> {
+        let mut dropped = Vec::new();
+        while self.bytes > BYTES_MAX
+            && let Some((_, oldest)) = self.entries.pop_lru()
+        {
+            self.bytes -= oldest.bytes;
+            dropped.push(oldest);
+        }
+        dropped
+    }
+}
+
 /// The entries that were found lately.
 #[derive(Debug)]
 pub struct Recent {
@@ -53,45 +69,77 @@ impl Recent {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The entry with this leaf, if it was found in a payload file that nobody has touched since it was read.
-    pub(super) fn entry(&self, index: u64, leaf: &Leaf, touched: Option<Touched>) -> Option<StoredEntry> {
-        let touched = touched?;
+    /// Takes out of `due` the entries that were found in a payload file that nobody has touched since they were read.
+    pub(super) fn take(&self, due: &mut Vec<(u64, Leaf)>, touched: Option<Touched>) -> Vec<StoredEntry> {
+        let mut taken = Vec::new();
+        if touched.is_none() {
+            return taken;
+        }
         let mut kept = self.kept();
-        let known = kept.entries.get(&index)?;
-        (known.touched == Some(touched) && known.entry.leaf == *leaf).then(|| known.entry.clone())
+        due.retain(|(index, leaf)| {
+            let known = kept.entries.get(index).filter(|known| known.touched == touched && known.entry.leaf == *leaf);
+            taken.extend(known.map(|known| known.entry.clone()));
+            known.is_none()
+        });
+        taken
     }
 
     /// What these bytes mean as an event of a source of this kind.
     pub(super) fn meaning(&self, entry: &StoredEntry, kind: Option<&str>) -> Option<Arc<Meaning>> {
+        let (meaning, raw) = {
+            let mut kept = self.kept();
+            let known = kept.entries.get(&entry.index)?;
+            let may_be = known.entry.leaf == entry.leaf && known.kind.as_deref() == kind;
+            (known.meaning.clone().filter(|_| may_be)?, known.entry.raw.clone())
+        };
+        (raw == entry.raw).then_some(meaning)
+    }
+
+    /// Adds what an entry that is kept was found out to mean.
+    pub(super) fn understand(&self, entry: &StoredEntry, kind: Option<&str>, meaning: &Arc<Meaning>) {
         let mut kept = self.kept();
-        let known = kept.entries.get(&entry.index)?;
-        let same = known.entry.leaf == entry.leaf && known.kind.as_deref() == kind && known.entry.raw == entry.raw;
-        known.meaning.clone().filter(|_| same)
+        let Some(known) = kept.entries.peek_mut(&entry.index) else { return };
+        if known.meaning.is_some() || known.entry.leaf != entry.leaf || known.kind.as_deref() != kind || known.entry.raw != entry.raw {
+            return;
+        }
+        known.meaning = Some(Arc::clone(meaning));
+        known.bytes += meaning.bytes();
+        kept.bytes += meaning.bytes();
+        let _dropped = kept.make_room();
     }
 
     /// Keeps what was found, of a payload file that was touched then.
     pub(super) fn keep(&self, document: &Document<'_>, touched: Option<Touched>) {
-        let entry = document.entry();
-        let (meaning, kind) = (document.known_meaning(), document.source_kind().map(str::to_owned));
+        let (mut entry, kind) = (document.entry().clone(), document.source_kind().map(str::to_owned));
+        if touched.is_none() {
+            // What is in no file yet is a piece of the block that it came in, which would be kept with it.
+            for part in [&mut entry.raw, &mut entry.facts, &mut entry.people] {
+                *part = Bytes::copy_from_slice(part);
+            }
+        }
+        let meaning = document.known_meaning().or_else(|| self.meaning(&entry, kind.as_deref()));
         let own = entry.raw.len() + entry.facts.len() + entry.people.len();
         let bytes = OVERHEAD_BYTES + own + meaning.as_ref().map_or(0, |meaning| meaning.bytes());
-        let known = Known { entry: entry.clone(), touched, kind, meaning, bytes };
+        let known = Known { touched, kind, meaning, bytes, entry };
         let mut kept = self.kept();
         kept.bytes += bytes;
-        if let Some((_, before)) = kept.entries.push(entry.index, known) {
-            kept.bytes -= before.bytes;
-        }
-        while kept.bytes > BYTES_MAX
-            && let Some((_, oldest)) = kept.entries.pop_lru()
-        {
-            kept.bytes -= oldest.bytes;
-        }
+        let before = kept.entries.push(known.entry.index, known);
+        kept.bytes -= before.as_ref().map_or(0, |(_, before)| before.bytes);
+        let dropped = kept.make_room();
+        // What is dropped is freed when others may go on.
+        drop(kept);
+        drop((before, dropped));
     }
 
     /// How many are kept.
     #[must_use]
     pub fn len(&self) -> usize {
         self.kept().entries.len()
+    }
+
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        self.kept().bytes
     }
 
     /// Whether none is.
@@ -106,7 +154,6 @@ impl Recent {
 mod tests {
     use std::time::Duration;
 
-    use bytes::Bytes;
     use evidence::fold::TrailState;
     use evidence::leaf::Kind;
 
@@ -161,10 +208,13 @@ mod tests {
         let (world, found) = (World::new(), entry(7, b"{\"user\":\"a\"}"));
         let recent = &world.recent;
         world.keep(&found, before);
-        let given = |touched| recent.entry(7, &found.leaf, touched).map(|entry| entry.raw);
+        let given_as = |index, leaf, touched| recent.take(&mut vec![(index, leaf)], touched).pop().map(|entry| entry.raw);
+        let given = |touched| given_as(7, found.leaf, touched);
         assert_eq!((given(before), given(None)), (Some(found.raw.clone()), None));
-        assert!(recent.entry(7, &Leaf { source: 2, ..found.leaf }, before).is_none(), "another leaf");
-        assert!(recent.entry(8, &found.leaf, before).is_none());
+        assert_eq!(given_as(7, Leaf { source: 2, ..found.leaf }, before), None, "another leaf");
+        assert_eq!(given_as(8, found.leaf, before), None);
+        let mut due = vec![(6, found.leaf), (7, found.leaf)];
+        assert_eq!((recent.take(&mut due, before).len(), due), (1, vec![(6, found.leaf)]));
 
         std::fs::write(dir.path().join("file"), "two").expect("written");
         std::thread::sleep(Duration::from_millis(3_100));
@@ -184,17 +234,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_understood_later_is_kept_and_what_is_found_again_keeps_its_meaning() {
+        let (world, found) = (World::new(), entry(7, b"{\"user\":\"a\"}"));
+        let World { recent, catalog, directory, state } = &world;
+        let knowing = Knowing { catalog, directory, state, recent: Some(recent) };
+        recent.keep(&Document::new(&found, knowing), None);
+        assert!(recent.meaning(&found, None).is_none(), "nobody asked what it means");
+        assert!(Document::new(&found, knowing).ocsf_form().is_some());
+        assert!(recent.meaning(&found, None).is_some());
+        recent.keep(&Document::new(&found, knowing), None);
+        assert!(recent.meaning(&found, None).is_some());
+        let sum: usize = recent.kept().entries.iter().map(|(_, known)| known.bytes).sum();
+        assert_eq!(recent.bytes(), sum);
+    }
+
+    #[test]
     fn the_latest_are_kept_and_no_more_than_there_is_room_for() {
         let world = World::new();
         let recent = &world.recent;
         let large = format!("{{\"text\":\"{}\"}}", "x".repeat(BYTES_MAX / 16));
         (0..32).for_each(|index| world.keep(&entry(index, large.as_bytes()), None));
-        assert!(recent.kept().bytes <= BYTES_MAX && (1..16).contains(&recent.len()));
+        assert!(recent.bytes() <= BYTES_MAX && (1..16).contains(&recent.len()));
         assert!(recent.meaning(&entry(31, large.as_bytes()), None).is_some());
         world.keep(&entry(31, large.as_bytes()), None);
         let sum: usize = recent.kept().entries.iter().map(|(_, known)| known.bytes).sum();
-        assert_eq!(recent.kept().bytes, sum, "the same entry counts once");
+        assert_eq!(recent.bytes(), sum, "the same entry counts once");
         world.keep(&entry(99, format!("{{\"text\":\"{}\"}}", "x".repeat(BYTES_MAX)).as_bytes()), None);
-        assert_eq!((recent.kept().bytes, recent.is_empty()), (0, true), "what is larger than all the room is not kept");
+        assert_eq!((recent.bytes(), recent.is_empty()), (0, true), "what is larger than all the room is not kept");
     }
 }

@@ -8,34 +8,37 @@ mod reading;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
 use rayon::prelude::*;
 
-use crate::log::core::{payload_file_of, stands_in_files_to};
+use crate::log::core::stands_in_files_to;
 use crate::search::Index;
 use crate::search::ask::{Stopped, Unreadable};
 use crate::search::cursor::Order;
-use crate::search::document::{Document, Knowing};
+use crate::search::document::Knowing;
+use crate::search::glance::Glance;
 use crate::search::matcher::Matcher;
 use crate::search::narrow::Narrowed;
 use crate::search::rows::Rows;
 use crate::search::tail::{Ahead, Tail};
 use crate::source::directory::Directory;
-use crate::store::layout;
 use crate::store::media::Stamp;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
-use reading::{Gaps, Part, may_match};
+use reading::{Compared, Gaps, Looking, Part, Verdict, look_at_newest, may_match};
 
-/// Entries that a thread reads at a time. They are held until all are compared, and each may be 1 MiB: 128 MiB in
-/// each of the few searches that run at once.
-const READ_ENTRIES: usize = 64;
+/// Candidates that one thread goes through, of one step: at least, and at most.
+const SHARE_MIN: usize = 32;
+const SHARE_MAX: usize = 1024;
+/// Shares of a step, about.
+const SHARES: usize = 8;
 /// Candidates of a step.
-const STEP: usize = 2 * READ_ENTRIES;
+const STEP: usize = SHARES * SHARE_MAX;
 /// Candidates of the first step, of which perhaps one is wanted; each step after it has twice as many, up to
 /// [`STEP`].
 const FIRST_STEP: usize = 8;
@@ -58,9 +61,23 @@ pub struct Within<'a> {
     pub state: Arc<TrailState>,
     /// What matches.
     pub matcher: &'a Matcher,
+    /// What the bytes of a record settle, once some are looked at.
+    glance: OnceLock<Glance>,
 }
 
-impl Within<'_> {
+impl<'a> Within<'a> {
+    /// A search of a log as it is now.
+    pub fn new(trail: &'a Trail, index: &'a Index, directory: &'a Directory, state: Arc<TrailState>, matcher: &'a Matcher) -> Self {
+        Self { trail, index, directory, state, matcher, glance: OnceLock::new() }
+    }
+
+    /// Whether a record of this source may match as far as its bytes tell.
+    fn may_match_bytes(&self, source: u32, people: &[u8], record: &[u8]) -> bool {
+        let glance = self.glance.get_or_init(|| Glance::new(self.matcher, self.index, self.directory));
+        let kind = self.state.sources.get(&source).map_or("", |source| source.kind.as_str());
+        glance.may_match(kind, people, record)
+    }
+
     /// What the medium says of a payload file, if it is there, as long as recorded. What it holds is checked when it is read.
     pub fn stamp(&self, file: &PayloadFile) -> Option<Stamp> {
         self.trail.media().stamp(&file.name()).ok().filter(|stamp| stamp.bytes == file.bytes)
@@ -83,11 +100,6 @@ impl Within<'_> {
             Some(Narrowed { rows, exact }) => Part { file, rows: Some(Arc::new(rows)), exact, gone: false, touched },
             None => Part { file, rows: None, exact: false, gone: false, touched },
         }
-    }
-
-    /// The name of the payload file that an entry stands in.
-    fn file_of(&self, entry: &StoredEntry) -> String {
-        payload_file_of(&self.state, entry.index, entry.leaf.class).map_or_else(|| layout::PAYLOAD.to_owned(), PayloadFile::name)
     }
 
     /// What it takes to understand an entry.
@@ -179,7 +191,7 @@ impl<'a, 't> Scan<'a, 't> {
             Order::Newest => self.at..due.end,
             Order::Oldest => due.start..self.at,
         };
-        let unreadable = std::mem::take(&mut self.unreadable).within(&range);
+        let unreadable = std::mem::take(&mut self.unreadable).within(&range).list();
         let unread = unreadable.iter().map(|gap| gap.end - gap.first).sum();
         Seen {
             ruled_out: (range.end - range.start).saturating_sub(self.read).saturating_sub(unread),
@@ -219,10 +231,11 @@ impl<'a, 't> Scan<'a, 't> {
                 continue;
             }
             let portions = self.portions(stretches);
-            if !self.in_files(&portions) {
-                return false;
-            }
-            let ended = portions.iter().filter(|portion| portion.is_last).count();
+            let ended = match self.in_files(&portions) {
+                Next::On => portions.iter().filter(|portion| portion.is_last).count(),
+                Next::Again => stretches.iter().take_while(|stretch| self.left(&stretch.range).is_empty()).count(),
+                Next::Over => return false,
+            };
             stretches = stretches.get(ended..).unwrap_or_default();
         }
         true
@@ -242,6 +255,14 @@ impl<'a, 't> Scan<'a, 't> {
         match self.order {
             Order::Newest => range.start..range.end.min(self.at),
             Order::Oldest => range.start.max(self.at)..range.end,
+        }
+    }
+
+    /// What of a range is done.
+    fn done(&self, range: &Range<u64>) -> Range<u64> {
+        match self.order {
+            Order::Newest => range.start.max(self.at)..range.end,
+            Order::Oldest => range.start..range.end.min(self.at),
         }
     }
 
@@ -275,19 +296,23 @@ impl<'a, 't> Scan<'a, 't> {
         portions
     }
 
-    /// Takes a step; false when the search is over.
-    fn in_files(&mut self, portions: &[Portion]) -> bool {
+    /// Takes a step.
+    fn in_files(&mut self, portions: &[Portion]) -> Next {
         for (portion, (compared, gaps)) in portions.iter().zip(self.read_and_compare(portions)) {
-            self.unreadable.merge(gaps);
-            if !self.look_at(compared) {
-                return false;
+            let mut next = self.look_at(compared);
+            if next == Next::On {
+                self.pass(&portion.due);
+                if self.is_over() {
+                    next = Next::Over;
+                }
             }
-            self.pass(&portion.due);
-            if self.is_over() {
-                return false;
+            // What lies beyond is for whoever comes to it.
+            self.unreadable.merge(gaps.within(&self.done(&portion.due)));
+            if next != Next::On {
+                return next;
             }
         }
-        true
+        Next::On
     }
 
     /// The next entries that may match, in ascending order. What no file covers is looked at, and reported.
@@ -326,8 +351,9 @@ impl<'a, 't> Scan<'a, 't> {
             if due.clone().any(&is_candidate) {
                 let mut entries = reading::read_newest(self.within, &due, &mut self.unreadable);
                 entries.retain(|entry| is_candidate(entry.index) && may_match(self.within, entry.index, &entry.leaf));
-                let compared = compare(self.within, self.deadline, true, (&[], in_order(self.order, entries)));
-                if !self.look_at(compared) {
+                let (compared, gaps) = compare(self.within, (self.order, self.deadline), entries);
+                self.unreadable.merge(gaps);
+                if self.look_at(compared) != Next::On {
                     return false;
                 }
             }
@@ -352,53 +378,62 @@ impl<'a, 't> Scan<'a, 't> {
     /// walk, and what could not be read of it.
     fn read_and_compare(&self, portions: &[Portion]) -> Vec<(Vec<Compared>, Gaps)> {
         let (within, order, deadline) = (self.within, self.order, self.deadline);
-        let compared = |(nth, portion, wanted): (usize, &Portion, &[u64])| {
-            let mut gaps = Gaps::default();
-            let entries = reading::read(within, wanted, &portion.parts, &mut gaps);
+        let held = AtomicUsize::new(0);
+        let looked_at = |(nth, portion, wanted): (usize, &Portion, &[u64])| {
             // Only the first portion is the next in the walk: the others may be left to the page behind this one.
-            (nth, compare(within, deadline, nth == 0, (&portion.parts, in_order(order, entries))), gaps)
+            let looking = Looking::new(within, (order, deadline), &held, nth == 0);
+            (nth, looking.in_files(wanted, &portion.parts))
         };
-        let chunks = portions.iter().enumerate();
-        let chunks: Vec<_> =
-            chunks.flat_map(|(nth, portion)| portion.wanted.chunks(READ_ENTRIES).map(move |chunk| (nth, portion, chunk))).collect();
-        let mut done: Vec<_> = match chunks.len() {
-            // For one alone no other thread need wake.
-            0 | 1 => chunks.into_iter().map(compared).collect(),
-            _ => chunks.into_par_iter().map(compared).collect(),
-        };
-        if order == Order::Newest {
-            done.reverse();
+        let count: usize = portions.iter().map(|portion| portion.wanted.len()).sum();
+        let share = count.div_ceil(SHARES).clamp(SHARE_MIN, SHARE_MAX);
+        // What comes first in the walk is looked at first: it is what counts when time runs out.
+        let mut shares = Vec::new();
+        for (nth, portion) in portions.iter().enumerate() {
+            let own = portion.wanted.chunks(share).map(|wanted| (nth, portion, wanted));
+            if order == Order::Newest { shares.extend(own.rev()) } else { shares.extend(own) }
         }
+        let done: Vec<_> = match shares.len() {
+            // For one alone no other thread need wake.
+            0 | 1 => shares.into_iter().map(looked_at).collect(),
+            _ => shares.into_par_iter().map(looked_at).collect(),
+        };
         let mut of_portions: Vec<_> = portions.iter().map(|_| (Vec::new(), Gaps::default())).collect();
-        for (nth, compared, gaps) in done {
+        for (nth, (mut compared, gaps)) in done {
             let Some((all, unreadable)) = of_portions.get_mut(nth) else { continue };
+            if order == Order::Newest {
+                compared.reverse();
+            }
             all.extend(compared);
             unreadable.merge(gaps);
         }
         of_portions
     }
 
-    /// Takes in what was compared, in the order of the walk; false when there are enough matches, or no time was left
-    /// for more.
-    fn look_at(&mut self, compared: Vec<Compared>) -> bool {
-        for (entry, verdict) in compared {
-            if verdict == Verdict::Late {
-                self.stopped = Some(Stopped::Time);
-                return false;
-            }
-            self.read += u64::from(verdict != Verdict::Altered);
-            self.at = if self.order == Order::Newest { entry.index } else { entry.index + 1 };
+    /// Takes in what was compared, in the order of the walk.
+    fn look_at(&mut self, compared: Vec<Compared>) -> Next {
+        for (index, verdict) in compared {
             match verdict {
-                Verdict::Matches => self.stopped = (self.take)(entry),
-                Verdict::Altered => self.unreadable.add_altered(entry.index, self.within.file_of(&entry)),
-                Verdict::Differs | Verdict::Late => {}
+                Verdict::Left => return Next::Again,
+                Verdict::Late => {
+                    self.stopped = Some(Stopped::Time);
+                    return Next::Over;
+                }
+                Verdict::Matches(_) | Verdict::Differs => {}
             }
-            // A match is given whatever the time.
-            if self.stopped.is_some() || (verdict != Verdict::Matches && self.is_over()) {
-                return false;
+            self.read += 1;
+            self.at = if self.order == Order::Newest { index } else { index + 1 };
+            let is_over = match verdict {
+                Verdict::Matches(entry) => {
+                    self.stopped = (self.take)(*entry);
+                    self.stopped.is_some()
+                }
+                _ => self.is_over(),
+            };
+            if is_over {
+                return Next::Over;
             }
         }
-        true
+        Next::On
     }
 
     /// What is known of a file.
@@ -420,61 +455,33 @@ struct Portion {
     is_last: bool,
 }
 
-/// What comparing an entry with the line came to.
+/// How a walk goes on after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Matches,
-    Differs,
-    /// Its bytes are not what its leaf commits to.
-    Altered,
-    /// No time was left.
-    Late,
+enum Next {
+    /// With what comes behind it.
+    On,
+    /// From where it came to: not all of the step was looked at.
+    Again,
+    /// Not at all.
+    Over,
 }
 
-type Compared = (StoredEntry, Verdict);
-
-/// Entries, which ascend, in the order of a walk.
-fn in_order(order: Order, mut entries: Vec<StoredEntry>) -> Vec<StoredEntry> {
-    if order == Order::Newest {
+/// Compares entries that stand in no file, which ascend, on all cores; in the order of the walk.
+fn compare(within: &Within<'_>, walk: (Order, Option<Instant>), mut entries: Vec<StoredEntry>) -> (Vec<Compared>, Gaps) {
+    if walk.0 == Order::Newest {
         entries.reverse();
     }
-    entries
-}
-
-/// Compares entries, of these files, on all cores; the first whatever the time, if `at_least_one`.
-fn compare(
-    within: &Within<'_>,
-    deadline: Option<Instant>,
-    at_least_one: bool,
-    (parts, entries): (&[Part], Vec<StoredEntry>),
-) -> Vec<Compared> {
-    let compared = |(nth, entry): (usize, StoredEntry)| {
-        // One entry may take long: the clock is looked at before each.
-        let late = (nth > 0 || !at_least_one) && deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let verdict = if late { Verdict::Late } else { compare_one(within, parts, &entry) };
-        (entry, verdict)
+    let compared = |(nth, entry): (usize, StoredEntry)| look_at_newest(within, walk, nth == 0, entry);
+    let done: Vec<_> = match entries.len() {
+        0..FIRST_STEP => entries.into_iter().enumerate().map(compared).collect(),
+        _ => entries.into_par_iter().enumerate().map(compared).collect(),
     };
-    if entries.len() < FIRST_STEP {
-        return entries.into_iter().enumerate().map(compared).collect();
+    let (mut all, mut unreadable) = (Vec::new(), Gaps::default());
+    for (compared, gaps) in done {
+        all.extend(compared);
+        unreadable.merge(gaps);
     }
-    entries.into_par_iter().enumerate().map(compared).collect()
-}
-
-/// Compares an entry, of one of these files or of none. Every match is held against its leaf, and so is what should match
-/// by its index: whoever alters a record alters what it is found by.
-fn compare_one(within: &Within<'_>, parts: &[Part], entry: &StoredEntry) -> Verdict {
-    let part = parts.iter().find(|part| part.file.class == entry.leaf.class);
-    let document = Document::new(entry, within.knowing());
-    let matches = within.matcher.matches(&document);
-    // The leaf of what is in no file was made of its bytes when they were read.
-    if part.is_some_and(|part| matches || part.exact) && !entry.is_committed() {
-        return Verdict::Altered;
-    }
-    if !matches {
-        return Verdict::Differs;
-    }
-    within.index.recent().keep(&document, part.and_then(|part| part.touched));
-    Verdict::Matches
+    (all, unreadable)
 }
 
 /// The stretches of `due`, in ascending order.

@@ -156,6 +156,11 @@ pub struct Person {
 
 impl Person {
     /// Those that the map fills.
+    pub fn filled(&self) -> impl Iterator<Item = &Leaf> {
+        [&self.email_addr, &self.name, &self.domain, &self.uid].into_iter().flatten()
+    }
+
+    /// Those that the map fills, to be changed.
     pub fn leaves(&mut self) -> impl Iterator<Item = &mut Leaf> {
         [&mut self.email_addr, &mut self.name, &mut self.domain, &mut self.uid].into_iter().flatten()
     }

@@ -27,6 +27,11 @@ impl Table {
         Self { words: GlobSet::new(words), meanings, otherwise }
     }
 
+    /// All that words may mean.
+    pub fn meanings(&self) -> impl Iterator<Item = &str> {
+        self.meanings.iter().chain(&self.otherwise).map(String::as_str)
+    }
+
     /// What the word means, whatever its case.
     #[must_use]
     pub fn meaning(&self, word: &str) -> Option<&str> {

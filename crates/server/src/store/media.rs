@@ -31,7 +31,7 @@ use crate::log::planted::{Bug, planted};
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// When a file was last touched. While it stays the same, nobody has written to the file, replaced it or renamed it by way
-/// of the file system.
+/// of this machine's file system; what another machine or a mapping of the file into memory writes may be seen later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touched {
     /// Which file of the system.

@@ -26,7 +26,7 @@ use crate::store::leaves_file::BUNDLE_LEAVES;
 use crate::store::media::Media;
 use crate::store::media_reader::MediaReader;
 use crate::store::nodes::{TailView, TreeNodes, sealed_bundle};
-use crate::store::payload_file::{OwnedRow, PayloadFile};
+use crate::store::payload_file::{IsWanted, OwnedRow, PayloadFile, Picked, Picker};
 use crate::store::read::decoded::Decoded;
 use crate::store::wal::{FrameAt, WalReader};
 
@@ -141,6 +141,57 @@ fn entry_of(row: OwnedRow, leaf: Leaf, file: &str) -> Result<StoredEntry, ReadEr
     let salt = row.salts.as_ref().try_into().map_err(|_| damaged(file, format!("entry {index} has no whole salt")))?;
     let cuts = Cuts { map: row.parts, lengths: OnceLock::new() };
     Ok(StoredEntry { index, leaf, salt, facts: row.facts, people: row.people, raw: row.raw, cuts })
+}
+
+/// A payload file that is open.
+pub struct OpenFile {
+    name: String,
+    rows: Arc<PayloadFile<MediaReader>>,
+}
+
+impl std::fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl OpenFile {
+    /// Reads some of its entries, one call after another.
+    #[must_use]
+    pub fn entries(&self) -> FileEntries<'_> {
+        FileEntries { name: &self.name, picker: self.rows.picker() }
+    }
+
+    /// The row group of an entry: what of one is read at a time comes to 16 MiB, or to one record more.
+    #[must_use]
+    pub fn group_of(&self, index: u64) -> usize {
+        self.rows.group_of(index)
+    }
+}
+
+/// Reads entries of one payload file. While what it is asked for ascends, nothing is unpacked twice.
+#[derive(Debug)]
+pub struct FileEntries<'f> {
+    name: &'f str,
+    picker: Picker<'f, MediaReader>,
+}
+
+impl FileEntries<'_> {
+    /// Of the entries of these indexes, which must ascend and have these leaves, those whose raw bytes are wanted;
+    /// and how many of all the file has.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn pick(&mut self, due: &[(u64, Leaf)], is_wanted: &mut IsWanted<'_>) -> Result<(Vec<StoredEntry>, usize), ReadError> {
+        let indexes: Vec<u64> = due.iter().map(|(index, _)| *index).collect();
+        let Picked { rows, met } = self.picker.pick(&indexes, is_wanted).map_err(|why| damaged(self.name, why))?;
+        let leaf_of = |index: u64| due.binary_search_by_key(&index, |(known, _)| *known).ok().and_then(|at| due.get(at));
+        let entry = |row: OwnedRow| {
+            let (_, leaf) = leaf_of(row.index).ok_or_else(|| damaged(self.name, "a row is of another entry"))?;
+            entry_of(row, *leaf, self.name)
+        };
+        Ok((rows.into_iter().map(entry).collect::<Result<_, _>>()?, met))
+    }
 }
 
 /// Reads one trail.
@@ -309,21 +360,13 @@ impl Reader {
         indexes.iter().map(leaf).collect()
     }
 
-    /// The entries of these indexes, which must ascend and have these leaves, as far as this payload file has
-    /// rows for them.
+    /// Opens a payload file to read some of its entries.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn file_entries(&self, file: &PayloadRef, wanted: &[(u64, Leaf)]) -> Result<Vec<StoredEntry>, ReadError> {
+    pub fn open(&self, file: &PayloadRef) -> Result<OpenFile, ReadError> {
         let name = file.name();
-        let indexes: Vec<u64> = wanted.iter().map(|(index, _)| *index).collect();
-        let rows = self.payload_file(&name)?.rows_at(&indexes).map_err(|why| damaged(&name, why))?;
-        let leaf_of = |index: u64| wanted.binary_search_by_key(&index, |(known, _)| *known).ok().and_then(|at| wanted.get(at));
-        let entry = |row: OwnedRow| {
-            let (_, leaf) = leaf_of(row.index).ok_or_else(|| damaged(&name, "a row is of another entry"))?;
-            entry_of(row, *leaf, &name)
-        };
-        rows.into_iter().map(entry).collect()
+        Ok(OpenFile { rows: self.payload_file(&name)?, name })
     }
 
     /// Visits all entries of a payload file in order, until `visit` says that it is enough.

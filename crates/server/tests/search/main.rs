@@ -12,6 +12,7 @@
 mod altered;
 mod counts;
 mod forged;
+mod glance;
 mod log;
 mod recheck;
 mod tail;
@@ -251,6 +252,26 @@ fn a_search_stops_at_each_of_its_bounds_and_says_where_it_goes_on() {
     let hits = bounded(Budget { hits: 3, ..unbounded }, "source:aws");
     assert_eq!((hits.stopped, hits.hits.len()), (Some(Stopped::Hits), 3));
     assert_eq!(hits.range.start, hits.hits[2].index);
+}
+
+#[test]
+fn more_matches_than_a_thread_holds_are_found_all_the_same() {
+    let log = Log::new();
+    // 20 MiB in one payload file, of which a step holds 16 and what was read last.
+    let text = "needle ".repeat(6_000);
+    let events: Vec<String> = (0..500).map(|nth| format!(r#"{{"number":{nth},"text":"{text}"}}"#)).collect();
+    events.chunks(100).for_each(|events| log.send("app", "unknown", events));
+    log.trail.flush().unwrap();
+    let none = Index::none(Arc::clone(&log.catalog));
+    for order in [Order::Newest, Order::Oldest] {
+        let found = log.ask(&none, &asked("needle source:app", order, 1_000));
+        let mut hits: Vec<u64> = found.hits.iter().map(|hit| hit.index).collect();
+        assert!(hits.is_sorted_by(|one, next| if order == Order::Newest { one > next } else { one < next }));
+        hits.sort_unstable();
+        hits.dedup();
+        assert_eq!((hits.len(), found.read), (500, 500), "{order:?}: each once");
+        assert_eq!(found.read + found.ruled_out, log.trail.view().size);
+    }
 }
 
 #[test]

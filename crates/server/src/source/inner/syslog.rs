@@ -3,11 +3,13 @@
 
 use crate::source::inner::ObjectWriter;
 
-const FACILITIES: [&str; 24] = [
+/// Names of facilities. RFC 5424 §6.2.1.
+pub const FACILITIES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit", "alert", "clock",
     "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
-const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+/// Names of severities. RFC 5424 §6.2.1.
+pub const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
 
 /// The line's parts as members. A line without any header is all `message`.
 #[must_use]

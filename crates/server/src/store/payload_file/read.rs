@@ -1,6 +1,7 @@
 //! Reads a payload file: one row through the page index, a range, or all of it.
 
 mod open;
+mod pick;
 mod scan;
 
 use std::ops::Range;
@@ -16,6 +17,7 @@ use super::bounds::{contained, damaged};
 use super::checked_pages::{CheckedPages, PageBytes};
 use super::{OwnedRow, PayloadMeta, PayloadReadError, PayloadRow};
 use open::{Group, IndexPage, Opened};
+pub use pick::{IsWanted, Picked, Picker};
 pub use scan::Rows;
 
 /// Rows decoded at a time. Pages are held as long as a row of theirs is, so this bounds a batch of
@@ -60,37 +62,24 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
         Ok(self.rows_at(&[index])?.pop())
     }
 
-    /// The rows of these entries, which must ascend; those that the file has none for are left out. The
-    /// columns are opened once a row group, which takes longer than reading a row.
+    /// The rows of these entries, which must ascend; those that the file has none for are left out.
     ///
     /// # Errors
     /// [`PayloadReadError::Damaged`].
     pub fn rows_at(&self, indexes: &[u64]) -> Result<Vec<OwnedRow>, PayloadReadError> {
-        let (mut places, mut page) = (Vec::with_capacity(indexes.len()), None);
-        for index in indexes {
-            places.extend(self.find(*index, &mut page)?.map(|(group, at)| (group, at, *index)));
-        }
-        let (mut rows, mut batch) = (Vec::with_capacity(places.len()), Batch::default());
-        let mut open: Option<(usize, usize, Columns)> = None;
-        let neighbours = places.chunk_by(|(group, at, _), (next_group, next_at, _)| group == next_group && at + 1 == *next_at);
-        for run in neighbours.flat_map(|run| run.chunks(BATCH_ROWS)) {
-            let Some((group, at, _)) = run.first().copied() else { continue };
-            let (standing, columns) = match &mut open {
-                Some((known, standing, columns)) if *known == group && *standing <= at => (standing, columns),
-                other => {
-                    let (_, standing, columns) = other.insert((group, 0, self.columns(group, 0)?));
-                    (standing, columns)
-                }
-            };
-            columns.skip(at - *standing)?;
-            columns.read(run.len(), &mut batch)?;
-            *standing = at + run.len();
-            if !run.iter().map(|(_, _, index)| *index).eq(batch.indexes.iter().map(|found| found.cast_unsigned())) {
-                return Err(damaged("an index is not where its page index says"));
-            }
-            rows.extend(batch.rows().map(|row| row.to_owned_row()));
-        }
-        Ok(rows)
+        Ok(self.picker().pick(indexes, &mut |_, _, _| true)?.rows)
+    }
+
+    /// Reads rows of some entries, one call after another.
+    #[must_use]
+    pub const fn picker(&self) -> Picker<'_, R> {
+        Picker::new(self)
+    }
+
+    /// The row group that holds an entry, if any does. Records of one come to 16 MiB, or to one more than that.
+    #[must_use]
+    pub fn group_of(&self, index: u64) -> usize {
+        self.groups.partition_point(|group| group.last < index)
     }
 
     /// The rows of the entries in `range`, ascending. After an error the iterator ends.
@@ -222,17 +211,6 @@ struct Batch {
 }
 
 impl Columns {
-    /// Passes over the next `count` rows.
-    fn skip(&mut self, count: usize) -> Result<(), PayloadReadError> {
-        if count == 0 {
-            return Ok(());
-        }
-        contained(|| {
-            self.index.skip_records(count)?;
-            self.bytes.iter_mut().try_for_each(|column| column.skip_records(count).map(|_| ()))
-        })
-    }
-
     /// Replaces `batch` by the next `count` rows.
     fn read(&mut self, count: usize, batch: &mut Batch) -> Result<(), PayloadReadError> {
         batch.indexes.clear();
