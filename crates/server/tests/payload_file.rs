@@ -96,7 +96,9 @@ fn a_picker_gives_the_rows_that_are_wanted_in_whatever_order_it_is_asked() {
 
 #[test]
 fn behind_a_damaged_page_a_picker_reads_what_a_new_one_would() {
-    let rows = rows(0, 1_500, 200);
+    let mut rows = rows(0, 1_500, 200);
+    // What zstd packs, unlike random bytes, cannot be unpacked any more when it is changed.
+    rows.iter_mut().for_each(|row| row.raw = format!(r#"{{"number":{}}}"#, row.index).repeat(20).into());
     let bytes = write(&meta(0, 2_000), &rows);
     let all: Vec<u64> = rows.iter().map(|row| row.index).collect();
     let mut met_damage = 0;
@@ -114,7 +116,7 @@ fn behind_a_damaged_page_a_picker_reads_what_a_new_one_would() {
             assert!(again == file.row(*index).ok().flatten(), "byte {at}, entry {index}");
         }
     }
-    assert!(met_damage > 20, "{met_damage}");
+    assert!(met_damage > 5, "{met_damage}");
 }
 
 #[test]
