@@ -44,7 +44,7 @@ mod work;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use evidence::act::PayloadFile;
 use evidence::fold::TrailState;
@@ -119,7 +119,8 @@ pub struct Index {
     ordinals: Ordinals,
     tail: Tail,
     recent: Recent,
-    wordings: OnceLock<HashMap<String, Wording>>,
+    /// By the kind.
+    wordings: Mutex<HashMap<String, Arc<Wording>>>,
 }
 
 /// Why nothing was derived of a file.
@@ -157,7 +158,7 @@ impl Index {
             ordinals: Ordinals::default(),
             tail: Tail::default(),
             recent: Recent::default(),
-            wordings: OnceLock::new(),
+            wordings: Mutex::default(),
         }
     }
 
@@ -186,9 +187,15 @@ impl Index {
         Knowing { catalog: &self.catalog, directory, state, recent: Some(&self.recent) }
     }
 
-    /// What each kind's map does to the words of a record.
-    fn wordings(&self) -> &HashMap<String, Wording> {
-        self.wordings.get_or_init(|| self.catalog.kinds().iter().map(|kind| (kind.name.clone(), Wording::of(kind))).collect())
+    /// What a kind's map does to the words of a record; nothing for an unknown kind.
+    fn wording(&self, kind: &str) -> Option<Arc<Wording>> {
+        let mut known = self.wordings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wording) = known.get(kind) {
+            return Some(Arc::clone(wording));
+        }
+        let wording = Arc::new(Wording::of(self.catalog.kind(kind)?));
+        known.insert(kind.to_owned(), Arc::clone(&wording));
+        Some(wording)
     }
 
     /// The entries that were found lately.

@@ -254,9 +254,9 @@ impl Counter<'_> {
     /// Counts entries that may not stand in files yet: by what is known of them in memory, or entry by entry.
     fn newest(&self, range: Range<u64>) -> Tally {
         let mut tally = Tally::by(self.ask.facets.len());
-        let Within { trail, index, matcher, state, .. } = self.within;
+        let Within { index, matcher, .. } = self.within;
         let (mut left, mut unknown) = (range.clone(), range.start..range.start);
-        let mut ahead = Ahead::new(index, trail, state, false, Some(self.deadline));
+        let mut ahead = Ahead::new(self.within, false, Some(self.deadline));
         while !left.is_empty() {
             ahead.go(&left);
             let step = Tail::step(&left, false);

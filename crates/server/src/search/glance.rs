@@ -70,11 +70,18 @@ pub fn may_say(ready: &Ready, record: &[u8]) -> bool {
 }
 
 impl Glance {
-    /// Makes a line ready.
+    /// Makes a line ready for these kinds; of every other nothing is ruled out.
     #[must_use]
-    pub fn new(matcher: &Matcher, index: &Index, directory: &Directory) -> Self {
-        let of_kind = |(kind, wording): (&String, &Wording)| (kind.clone(), Preparing { wording, directory }.look(&matcher.root));
-        Self { of_kinds: index.wordings().iter().map(of_kind).filter(|(_, look)| !matches!(look, Look::Anything)).collect() }
+    pub fn new<'k>(matcher: &Matcher, index: &Index, directory: &Directory, kinds: impl IntoIterator<Item = &'k str>) -> Self {
+        let mut of_kinds = HashMap::new();
+        for kind in kinds {
+            if !of_kinds.contains_key(kind)
+                && let Some(wording) = index.wording(kind)
+            {
+                of_kinds.insert(kind.to_owned(), Preparing { wording: &wording, directory }.look(&matcher.root));
+            }
+        }
+        Self { of_kinds }
     }
 
     /// Whether a record of a source of this kind may match.
@@ -257,7 +264,7 @@ mod tests {
 
     fn glance(line: &str) -> Glance {
         let index = Index::none(Arc::new(Catalog::built_in()));
-        Glance::new(&Matcher::new(&parse(line).unwrap(), 0), &index, &Directory::default())
+        Glance::new(&Matcher::new(&parse(line).unwrap(), 0), &index, &Directory::default(), ["okta", "aws_cloudtrail", "linux_auth"])
     }
 
     #[test]

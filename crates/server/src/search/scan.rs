@@ -73,7 +73,8 @@ impl<'a> Within<'a> {
 
     /// Whether a record of this source may match as far as its bytes tell.
     fn may_match_bytes(&self, source: u32, people: &[u8], record: &[u8]) -> bool {
-        let glance = self.glance.get_or_init(|| Glance::new(self.matcher, self.index, self.directory));
+        let kinds = || self.state.sources.values().map(|source| source.kind.as_str());
+        let glance = self.glance.get_or_init(|| Glance::new(self.matcher, self.index, self.directory, kinds()));
         let kind = self.state.sources.get(&source).map_or("", |source| source.kind.as_str());
         glance.may_match(kind, people, record)
     }
@@ -337,9 +338,9 @@ impl<'a, 't> Scan<'a, 't> {
 
     /// Goes through entries that may not stand in files yet; false when the search is over.
     fn in_tail(&mut self, range: &Range<u64>) -> bool {
-        let Within { trail, index, matcher, state, .. } = self.within;
+        let Within { index, matcher, .. } = self.within;
         let from_the_end = self.order == Order::Newest;
-        let mut ahead = Ahead::new(index, trail, state, from_the_end, self.deadline);
+        let mut ahead = Ahead::new(self.within, from_the_end, self.deadline);
         loop {
             let left = self.left(range);
             if left.is_empty() {

@@ -4,6 +4,8 @@
 //! INVARIANT: it only ever says that a word must stand in the record when every way from the record to the value keeps
 //! the words of what it takes. What is not known to do so is taken not to.
 
+use std::collections::BTreeSet;
+
 use crate::search::query::is_word;
 use crate::source::emit::{Leaf, Object, Out};
 use crate::source::expression::{Expression, Function, Inner, Path, Piece, Primary, Segment};
@@ -40,7 +42,7 @@ pub struct Ways {
 pub struct Wording {
     /// What it does to those of a record.
     pub ways: Ways,
-    /// All texts that come from the map, in lower case, one a line.
+    /// All texts that come from the map, in lower case, one a line and each once: classes repeat their captions.
     constants: String,
 }
 
@@ -80,6 +82,8 @@ impl Wording {
         for table in tables {
             kind.reading.tables.get(&table).into_iter().flat_map(|table| table.meanings()).for_each(|meaning| wording.constant(meaning));
         }
+        let each_once: BTreeSet<&str> = wording.constants.lines().collect();
+        wording.constants = each_once.into_iter().collect::<Vec<_>>().join("\n");
         wording
     }
 

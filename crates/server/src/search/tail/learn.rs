@@ -4,12 +4,15 @@ use std::ops::Range;
 use std::time::Instant;
 
 use evidence::fold::TrailState;
+use evidence::leaf::Leaf;
 use rayon::prelude::*;
 
 use super::{BLOCK_ENTRIES, Block, Tail};
 use crate::log::core::stands_in_files_to;
 use crate::search::Index;
 use crate::search::document::Knowing;
+use crate::search::matcher::Matcher;
+use crate::search::scan::Within;
 use crate::search::spelling::with_spellings;
 use crate::source::directory::Directory;
 use crate::store::trail::Trail;
@@ -31,6 +34,7 @@ pub(in crate::search) struct Ahead<'a> {
     index: &'a Index,
     trail: &'a Trail,
     state: &'a TrailState,
+    matcher: &'a Matcher,
     from_the_end: bool,
     deadline: Option<Instant>,
     /// Blocks of the next stride.
@@ -42,10 +46,11 @@ pub(in crate::search) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    /// Begins where the walk does. `state` is that of the log which is walked.
-    pub fn new(index: &'a Index, trail: &'a Trail, state: &'a TrailState, from_the_end: bool, deadline: Option<Instant>) -> Self {
+    /// Begins where the walk does.
+    pub fn new(within: &'a Within<'_>, from_the_end: bool, deadline: Option<Instant>) -> Self {
+        let Within { index, trail, state, matcher, .. } = within;
         index.tail.forget_below(stands_in_files_to(state));
-        Self { index, trail, state, from_the_end, deadline, blocks: FIRST_STRIDE, gone: 0..0, is_over: false }
+        Self { index, trail, state, matcher, from_the_end, deadline, blocks: FIRST_STRIDE, gone: 0..0, is_over: false }
     }
 
     /// Learns some of what is left of the walk, unless that was done.
@@ -55,8 +60,17 @@ impl<'a> Ahead<'a> {
         }
         self.gone = Tail::stride(left, self.from_the_end, self.blocks);
         self.blocks = (self.blocks * 2).min(STRIDE);
-        let learn = |first: &u64| (self.is_late() || self.index.learn(self.trail, self.state, *first, BLOCK_BYTES_MAX)).then_some(());
+        let learn = |first: &u64| {
+            let done = self.is_late() || !self.may_match(*first) || self.index.learn(self.trail, self.state, *first, BLOCK_BYTES_MAX);
+            done.then_some(())
+        };
         self.is_over = self.index.tail.unknown(&self.gone).par_iter().try_for_each(learn).is_none();
+    }
+
+    /// Whether an entry of a block may match as far as the leaves tell: among thousands of acts, nobody looks for events.
+    fn may_match(&self, first: u64) -> bool {
+        let may = |(index, leaf): (u64, &Leaf)| self.matcher.matches_leaf(index, leaf, self.state) != Some(false);
+        self.trail.reader().leaves(first..first + BLOCK_ENTRIES).is_ok_and(|leaves| (first..).zip(&leaves).any(may))
     }
 
     fn is_late(&self) -> bool {
