@@ -10,6 +10,7 @@
 //! rules entries out, and each match is confirmed on the payload.
 
 pub mod ask;
+mod caseless;
 pub mod compare;
 pub mod counts;
 pub mod cursor;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use indelible::store::payload_file::{
-    OwnedRow, PayloadFile, PayloadMeta, PayloadReadError, PayloadRow, PayloadWriteError, PayloadWriter, VALUE_BYTES_MAX,
+    OwnedRow, PayloadFile, PayloadMeta, PayloadReadError, PayloadRow, PayloadWriteError, PayloadWriter, Telling, VALUE_BYTES_MAX,
 };
 use proptest::prelude::*;
 
@@ -76,15 +76,22 @@ fn rows_come_back_one_by_one_as_a_range_and_as_a_whole() {
 fn a_picker_gives_the_rows_that_are_wanted_in_whatever_order_it_is_asked() {
     let rows = rows(0, 3_000, 200);
     let file = PayloadFile::open(write(&meta(0, 4_000), &rows)).unwrap();
-    let mut picker = file.picker();
+    for telling in [Telling::Raw, Telling::RawAndPeople] {
+        picks_what_is_wanted(telling, &file, &rows);
+    }
+}
+
+fn picks_what_is_wanted(telling: Telling, file: &PayloadFile<Bytes>, rows: &[OwnedRow]) {
+    let mut picker = file.picker(telling);
     for (from, to, every) in [(0, 4_000, 1), (100, 900, 3), (50, 60, 1), (3_000, 4_000, 7), (0, 4_000, 1_000), (1_234, 1_235, 1)] {
         let asked: Vec<u64> = (from..to).collect();
         let is_wanted = |row: &OwnedRow| row.index.is_multiple_of(every) && row.raw[0] < 200;
         let there: Vec<_> = rows.iter().filter(|row| (from..to).contains(&row.index)).collect();
         let picked = picker
-            .pick(&asked, &mut |index, people, raw| {
+            .pick(&asked, &mut |index, raw, people| {
                 let row = there.iter().find(|row| row.index == index).unwrap();
-                assert_eq!((people, raw), (&row.people[..], &row.raw[..]));
+                let told: &[u8] = if telling == Telling::Raw { b"" } else { &row.people };
+                assert_eq!((raw, people), (&row.raw[..], told));
                 is_wanted(row)
             })
             .unwrap();
@@ -106,7 +113,7 @@ fn behind_a_damaged_page_a_picker_reads_what_a_new_one_would() {
         let mut altered = bytes.to_vec();
         altered[at..(at + 8).min(bytes.len())].fill(0xff);
         let Ok(file) = PayloadFile::open(Bytes::from(altered)) else { continue };
-        let mut picker = file.picker();
+        let mut picker = file.picker(if at % 2 == 0 { Telling::Raw } else { Telling::RawAndPeople });
         if picker.pick(&all, &mut |_, _, _| true).is_ok() {
             continue;
         }

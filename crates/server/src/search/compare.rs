@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use memchr::memmem::Finder;
-
 use crate::intake::Network;
+use crate::search::caseless::Caseless;
 use crate::search::instant::{self, Span};
 use crate::search::query::{Bound, Piece, Test, is_word};
 
@@ -55,7 +54,7 @@ pub struct Literal {
     /// Its words.
     pub words: Vec<String>,
     /// What finds each of them in bytes.
-    pub finders: Vec<Finder<'static>>,
+    pub finders: Vec<Caseless>,
     /// The address it is.
     pub address: Option<IpAddr>,
     /// The range of addresses it is.
@@ -82,7 +81,7 @@ impl Literal {
     fn new(text: &str, now_ms: i64) -> Self {
         let folded = fold(text).into_owned();
         let words: Vec<_> = words(&folded).map(str::to_owned).collect();
-        let finders = words.iter().map(|word| Finder::new(word).into_owned()).collect();
+        let finders = words.iter().map(|word| Caseless::new(word)).collect();
         let network = if text.contains('/') { text.parse().ok() } else { None };
         Self { words, finders, address: address(text), network, span: instant::read(text, now_ms), folded }
     }

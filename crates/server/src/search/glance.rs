@@ -4,13 +4,14 @@
 //! INVARIANT: a record that is ruled out does not match. Where a word might come from elsewhere, or be spelled in another
 //! way, nothing is ruled out.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
 
-use memchr::memchr;
-use memchr::memmem::{Finder, find};
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr3_iter};
 
 use crate::search::Index;
+use crate::search::caseless::Caseless;
 use crate::search::compare::{Literal, Ready, address, fold, words};
 use crate::search::field::{Field, Name};
 use crate::search::matcher::{Matcher, Node};
@@ -19,21 +20,22 @@ use crate::search::wording::{Ways, Wording};
 use crate::source::directory::Directory;
 
 /// Capitals outside ASCII that are ASCII in lower case: the sign of kelvin, and I with a dot.
-const CAPITALS: [&[u8]; 2] = ["\u{212a}".as_bytes(), "\u{130}".as_bytes()];
-/// How an address of IPv4 begins that came as one of IPv6, in whatever way the rest is written.
-const MAPPED: &[u8] = b"ffff";
+const CAPITALS: [&[u8]; 2] = [KELVIN, DOTTED];
+const KELVIN: &[u8; 3] = b"\xe2\x84\xaa";
+const DOTTED: &[u8; 2] = b"\xc4\xb0";
 /// How the base64 of a JSON object begins, in the envelopes of a message queue.
-const PACKED: &[u8] = b"\"ey";
+static PACKED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"ey"));
+/// How an address of IPv4 begins that came as one of IPv6, in whatever way the rest is written.
+static MAPPED: LazyLock<Caseless> = LazyLock::new(|| Caseless::new("ffff"));
 
-thread_local! {
-    /// What is looked at, in lower case.
-    static LOWER: RefCell<Vec<u8>> = RefCell::default();
-}
-
-/// The line, made ready for records of each kind of source.
+/// The line, made ready for records of each source.
 #[derive(Debug)]
 pub struct Glance {
-    of_kinds: HashMap<String, Look>,
+    of_sources: BTreeMap<u32, Arc<Look>>,
+    /// Whether it looks at what stands beside a record too.
+    pub asks_people: bool,
+    /// Whether it may rule out records of every source.
+    pub rules_out: bool,
 }
 
 /// What must stand in a record.
@@ -52,7 +54,7 @@ enum Look {
 /// Words that must all be there.
 #[derive(Debug)]
 struct Needs {
-    words: Vec<Finder<'static>>,
+    words: Vec<Caseless>,
     /// Length of the shortest.
     shortest: usize,
     /// Some of them may be a number.
@@ -64,31 +66,43 @@ struct Needs {
 #[must_use]
 pub fn may_say(ready: &Ready, record: &[u8]) -> bool {
     match ready {
-        Ready::Is(literal) => Lower::with(&[record], |lower| lower.may_say(literal.finders.iter())),
+        Ready::Is(literal) => Bytes { record, people: &[] }.may_say(literal.finders.iter()),
         _ => true,
     }
 }
 
 impl Glance {
-    /// Makes a line ready for these kinds; of every other nothing is ruled out.
+    /// Makes a line ready for sources of these numbers and kinds; of every other nothing is ruled out.
     #[must_use]
-    pub fn new<'k>(matcher: &Matcher, index: &Index, directory: &Directory, kinds: impl IntoIterator<Item = &'k str>) -> Self {
-        let mut of_kinds = HashMap::new();
-        for kind in kinds {
-            if !of_kinds.contains_key(kind)
-                && let Some(wording) = index.wording(kind)
-            {
-                of_kinds.insert(kind.to_owned(), Preparing { wording: &wording, directory }.look(&matcher.root));
-            }
+    pub fn new<'k>(matcher: &Matcher, index: &Index, directory: &Directory, sources: impl IntoIterator<Item = (u32, &'k str)>) -> Self {
+        let (mut of_sources, mut of_kinds, mut rules_out) = (BTreeMap::new(), HashMap::new(), true);
+        for (number, kind) in sources {
+            let of_kind = || {
+                let wording = index.wording(kind)?;
+                Some(Arc::new(Preparing { wording: &wording, directory }.look(&matcher.root)))
+            };
+            let look = of_kinds.entry(kind).or_insert_with(of_kind).clone();
+            rules_out &= look.as_ref().is_some_and(|look| !matches!(**look, Look::Anything));
+            of_sources.extend(look.map(|look| (number, look)));
         }
-        Self { of_kinds }
+        Self { asks_people: asks_id(&matcher.root), rules_out, of_sources }
     }
 
-    /// Whether a record of a source of this kind may match.
+    /// Whether a record of a source may match. What stands beside it is looked at only if [`Self::asks_people`].
     #[must_use]
-    pub fn may_match(&self, kind: &str, people: &[u8], record: &[u8]) -> bool {
-        let Some(look) = self.of_kinds.get(kind) else { return true };
-        Lower::with(&[record, people], |lower| look.may_hold(lower))
+    pub fn may_match(&self, source: u32, record: &[u8], people: &[u8]) -> bool {
+        let Some(look) = self.of_sources.get(&source) else { return true };
+        look.may_hold(&Bytes { record, people: if self.asks_people { people } else { &[] } })
+    }
+}
+
+/// Whether a line asks for an id: one may stand beside its record.
+fn asks_id(node: &Node) -> bool {
+    match node {
+        Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(asks_id),
+        Node::Not(node) => asks_id(node),
+        Node::Term(field, _) => *field == Some(Field::Named(Name::Id)),
+        Node::All => false,
     }
 }
 
@@ -172,13 +186,13 @@ impl Look {
         }
     }
 
-    fn may_hold(&self, lower: &Lower<'_>) -> bool {
+    fn may_hold(&self, bytes: &Bytes<'_>) -> bool {
         match self {
             Self::Anything => true,
-            Self::All(looks) => looks.iter().all(|look| look.may_hold(lower)),
-            Self::Any(looks) => looks.iter().any(|look| look.may_hold(lower)),
-            Self::Text(needs) => lower.may_say(needs.words.iter()),
-            Self::Value(needs, ways) => lower.may_give(needs, *ways),
+            Self::All(looks) => looks.iter().all(|look| look.may_hold(bytes)),
+            Self::Any(looks) => looks.iter().any(|look| look.may_hold(bytes)),
+            Self::Text(needs) => bytes.may_say(needs.words.iter()),
+            Self::Value(needs, ways) => bytes.may_give(needs, *ways),
         }
     }
 }
@@ -192,7 +206,7 @@ impl Needs {
         // Large ones have an exponent.
         let may_be_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'e');
         Self {
-            words: words.iter().map(|word| Finder::new(word).into_owned()).collect(),
+            words: words.iter().map(|word| Caseless::new(word)).collect(),
             shortest: words.iter().map(|word| word.len()).min().unwrap_or(0),
             has_number: words.iter().any(may_be_number),
             is_address,
@@ -200,98 +214,109 @@ impl Needs {
     }
 }
 
-/// A record, and what else a value may come from, in lower case.
-struct Lower<'a>(&'a [u8]);
+/// A record, and what else a value may come from.
+struct Bytes<'a> {
+    record: &'a [u8],
+    people: &'a [u8],
+}
 
-impl Lower<'_> {
-    fn with<T>(parts: &[&[u8]], look: impl FnOnce(&Lower<'_>) -> T) -> T {
-        LOWER.with_borrow_mut(|lower| {
-            lower.clear();
-            for part in parts {
-                lower.extend_from_slice(part);
-                lower.push(b' ');
-            }
-            lower.make_ascii_lowercase();
-            look(&Lower(lower))
-        })
-    }
-
+impl Bytes<'_> {
     /// Whether these words may stand in the texts of the record.
-    fn may_say<'f>(&self, mut words: impl Iterator<Item = &'f Finder<'static>>) -> bool {
+    fn may_say<'f>(&self, mut words: impl Iterator<Item = &'f Caseless>) -> bool {
         words.all(|word| self.holds(word)) || self.is_spelled_otherwise()
     }
 
-    fn holds(&self, word: &Finder<'_>) -> bool {
-        // Other letters than those of ASCII are not in lower case here.
-        !word.needle().is_ascii() || word.find(self.0).is_some()
+    fn any(&self, test: impl Fn(&[u8]) -> bool) -> bool {
+        test(self.record) || test(self.people)
+    }
+
+    fn holds(&self, word: &Caseless) -> bool {
+        // Other letters than those of ASCII may be in either case here.
+        !word.word().is_ascii() || self.any(|bytes| word.is_in(bytes))
     }
 
     /// Whether a letter may stand there as another character: of JSON's escapes one alone stands for a letter.
     fn is_spelled_otherwise(&self) -> bool {
-        let escaped = memchr(b'\\', self.0).is_some() && find(self.0, b"\\u").is_some();
-        escaped || (!self.0.is_ascii() && CAPITALS.iter().any(|capital| find(self.0, capital).is_some()))
+        self.any(|bytes| {
+            memchr3_iter(b'\\', KELVIN[0], DOTTED[0], bytes).any(|at| {
+                let rest = bytes.get(at..).unwrap_or_default();
+                matches!(rest, [b'\\', b'u' | b'U', ..]) || CAPITALS.iter().any(|capital| rest.starts_with(capital))
+            })
+        })
     }
 
     /// Whether a map may make such a value of the record.
     fn may_give(&self, needs: &Needs, ways: Ways) -> bool {
         needs.words.iter().all(|word| self.holds(word))
             || self.is_spelled_otherwise()
-            || (needs.is_address && find(self.0, MAPPED).is_some())
-            || (ways.rewrites_texts && self.0.iter().any(|byte| *byte == b'\\' || byte.is_ascii_control()))
-            || (ways.reads_percent && memchr(b'%', self.0).is_some())
-            || (ways.raises && !self.0.is_ascii())
+            || (needs.is_address && self.any(|bytes| MAPPED.is_in(bytes)))
+            || (ways.rewrites_texts && self.any(has_escapes))
+            || (ways.reads_percent && self.any(|bytes| memchr(b'%', bytes).is_some()))
+            || (ways.raises && self.any(|bytes| !bytes.is_ascii()))
             || (ways.renumbers && needs.has_number)
             // Two digits stand for a character.
-            || (ways.reads_hex && self.longest_hex() >= 2 * needs.shortest)
-            || find(self.0, PACKED).is_some()
+            || (ways.reads_hex && self.any(|bytes| longest_hex(bytes) >= 2 * needs.shortest))
+            || self.any(|bytes| PACKED.find(bytes).is_some())
     }
+}
 
-    /// The most hexadecimal digits in a row.
-    fn longest_hex(&self) -> usize {
-        let runs = self.0.split(|byte| !byte.is_ascii_hexdigit());
-        runs.map(<[u8]>::len).max().unwrap_or(0)
-    }
+/// Whether something stands for another character, or is none.
+fn has_escapes(bytes: &[u8]) -> bool {
+    let is_control = |chunk: &[u8]| chunk.iter().fold(false, |any, byte| any | byte.is_ascii_control());
+    memchr(b'\\', bytes).is_some() || bytes.chunks(64).any(is_control)
+}
+
+/// The most hexadecimal digits in a row.
+fn longest_hex(bytes: &[u8]) -> usize {
+    let runs = bytes.split(|byte| !byte.is_ascii_hexdigit());
+    runs.map(<[u8]>::len).max().unwrap_or(0)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::search::parse::parse;
     use crate::source::Catalog;
 
+    const OKTA: u32 = 1;
+    const AWS: u32 = 2;
+    const LINUX: u32 = 3;
+
     fn glance(line: &str) -> Glance {
         let index = Index::none(Arc::new(Catalog::built_in()));
-        Glance::new(&Matcher::new(&parse(line).unwrap(), 0), &index, &Directory::default(), ["okta", "aws_cloudtrail", "linux_auth"])
+        Glance::new(
+            &Matcher::new(&parse(line).unwrap(), 0),
+            &index,
+            &Directory::default(),
+            [(OKTA, "okta"), (AWS, "aws_cloudtrail"), (LINUX, "linux_auth")],
+        )
     }
 
     #[test]
     fn a_record_without_the_word_is_ruled_out_unless_it_may_be_spelled_otherwise() {
         let actor = glance("actor:ana@corp.example");
-        let may = |record: &str| actor.may_match("okta", b"{}", record.as_bytes());
+        let may = |record: &str| actor.may_match(OKTA, record.as_bytes(), b"{}");
         assert!(may(r#"{"u":"ANA@corp.example"}"#) && !may(r#"{"u":"bob@corp.example"}"#));
         assert!(may(r#"{"u":"\u0061na"}"#) && may("{\"u\":\"bob\",\"data\":\"eyJ\"}") && may("{\"u\":\"\u{212a}\"}"));
-        assert!(actor.may_match("nobody's", b"{}", b"{}"), "of a kind that is not known");
+        assert!(actor.may_match(9, b"{}", b"{}"), "of a source that is not known");
         let text = glance("stranger OR actor:eve");
-        assert!(
-            text.may_match("okta", b"{}", b"a STRANGER") && text.may_match("okta", b"{}", b"eve") && !text.may_match("okta", b"{}", b"x")
-        );
+        assert!(text.may_match(OKTA, b"a STRANGER", b"{}") && text.may_match(OKTA, b"eve", b"{}") && !text.may_match(OKTA, b"x", b"{}"));
         let ip = glance("ip:203.0.113.66");
-        let may = |record: &str| ip.may_match("aws_cloudtrail", b"{}", record.as_bytes());
-        assert!(may("203.0.113.66") && may("::FFFF:cb00:7142") && !may("203.0.113.67"));
+        let may = |record: &str| ip.may_match(AWS, record.as_bytes(), b"{}");
+        assert!(may("203.0.113.66") && !may("203.0.113.67"));
+        assert!(may("::FFFF:cb00:7142") && may("0:0:0:0:0:fFfF:203.0.113.66") && !may("fff:cb00:7142"));
         let prose = glance("message:10.0.0.5");
-        assert!(prose.may_match("okta", b"{}", b"ip-10-0-0-5") && !prose.may_match("okta", b"{}", b"ip-10-0-0-6"));
-        assert!(glance("id:one").may_match("okta", br#"{"id":"one"}"#, b"{}"), "an id may stand beside the record");
+        assert!(prose.may_match(OKTA, b"ip-10-0-0-5", b"{}") && !prose.may_match(OKTA, b"ip-10-0-0-6", b"{}"));
+        assert!(glance("id:one").may_match(OKTA, b"{}", br#"{"id":"one"}"#), "an id may stand beside the record");
         for line in ["*", "NOT actor:ana", "actor:a*", "ip:10.0.0.0/8", "ip:2001:db8::1", "outcome:failure", "source:okta", "country:DE"] {
-            assert!(glance(line).may_match("okta", b"{}", b"{}"), "{line}");
+            assert!(glance(line).may_match(OKTA, b"{}", b"{}"), "{line}");
         }
     }
 
     #[test]
     fn hexadecimal_digits_may_be_a_word() {
         let line = glance("actor:ana");
-        assert!(line.may_match("linux_auth", b"{}", b"acct=616E61") && !line.may_match("linux_auth", b"{}", b"acct=616E6"));
+        assert!(line.may_match(LINUX, b"acct=616E61", b"{}") && !line.may_match(LINUX, b"acct=616E6", b"{}"));
     }
 }

@@ -25,18 +25,20 @@ use crate::search::glance::Glance;
 use crate::search::matcher::Matcher;
 use crate::search::narrow::Narrowed;
 use crate::search::rows::Rows;
-use crate::search::tail::{Ahead, Tail};
+use crate::search::tail::{Ahead, BLOCK_ENTRIES, Tail};
 use crate::source::directory::Directory;
 use crate::store::media::Stamp;
+use crate::store::payload_file::Telling;
 use crate::store::read::StoredEntry;
 use crate::store::trail::Trail;
-use reading::{Compared, Gaps, Looking, Part, Verdict, look_at_newest, may_match};
+use reading::{Compared, Gaps, Looking, Newest, Part, Verdict, look_at_newest, may_match};
 
 /// Candidates that one thread goes through, of one step: at least, and at most.
 const SHARE_MIN: usize = 32;
-const SHARE_MAX: usize = 1024;
-/// Shares of a step, about.
-const SHARES: usize = 8;
+/// Where two shares of neighbours meet a page is unpacked for both.
+const SHARE_MAX: usize = 2048;
+/// Shares of a step, about: the last ones leave cores idle.
+const SHARES: usize = 16;
 /// Candidates of a step.
 const STEP: usize = SHARES * SHARE_MAX;
 /// Candidates of the first step, of which perhaps one is wanted; each step after it has twice as many, up to
@@ -61,7 +63,7 @@ pub struct Within<'a> {
     pub state: Arc<TrailState>,
     /// What matches.
     pub matcher: &'a Matcher,
-    /// What the bytes of a record settle, once some are looked at.
+    /// What the bytes of a record settle, once it is asked for.
     glance: OnceLock<Glance>,
 }
 
@@ -71,12 +73,19 @@ impl<'a> Within<'a> {
         Self { trail, index, directory, state, matcher, glance: OnceLock::new() }
     }
 
-    /// Whether a record of this source may match as far as its bytes tell.
-    fn may_match_bytes(&self, source: u32, people: &[u8], record: &[u8]) -> bool {
-        let kinds = || self.state.sources.values().map(|source| source.kind.as_str());
-        let glance = self.glance.get_or_init(|| Glance::new(self.matcher, self.index, self.directory, kinds()));
-        let kind = self.state.sources.get(&source).map_or("", |source| source.kind.as_str());
-        glance.may_match(kind, people, record)
+    fn glance(&self) -> &Glance {
+        let sources = || self.state.sources.iter().map(|(number, source)| (*number, source.kind.as_str()));
+        self.glance.get_or_init(|| Glance::new(self.matcher, self.index, self.directory, sources()))
+    }
+
+    /// Which columns of a payload file tell whether an entry may match.
+    fn telling(&self) -> Telling {
+        if self.glance().asks_people { Telling::RawAndPeople } else { Telling::Raw }
+    }
+
+    /// Whether a record of this source may match as far as its bytes tell, and what stands beside it.
+    fn may_match_bytes(&self, source: u32, record: &[u8], people: &[u8]) -> bool {
+        self.glance().may_match(source, record, people)
     }
 
     /// What the medium says of a payload file, if it is there, as long as recorded. What it holds is checked when it is read.
@@ -318,12 +327,18 @@ impl<'a, 't> Scan<'a, 't> {
 
     /// The next entries that may match, in ascending order. What no file covers is looked at, and reported.
     fn candidates(&self, left: &Range<u64>, parts: &[Part], count: usize) -> Vec<u64> {
+        // Nothing is known of any: the next ones, one and all.
+        if parts.iter().all(|part| part.rows.is_none()) {
+            let count = count as u64;
+            return match self.order {
+                Order::Newest => (left.start.max(left.end.saturating_sub(count))..left.end).collect(),
+                Order::Oldest => (left.start..left.end.min(left.start.saturating_add(count))).collect(),
+            };
+        }
         let (mut wanted, mut left) = (Vec::new(), left.clone());
         while wanted.len() < count && !left.is_empty() {
             let next = match self.order {
-                Order::Newest if parts.is_empty() => Some(left.end - 1),
                 Order::Newest => parts.iter().filter_map(|part| part.previous(left.end)).max(),
-                Order::Oldest if parts.is_empty() => Some(left.start),
                 Order::Oldest => parts.iter().filter_map(|part| part.next(left.start)).min(),
             };
             let Some(next) = next.filter(|next| left.contains(next)) else { break };
@@ -341,20 +356,25 @@ impl<'a, 't> Scan<'a, 't> {
         let Within { index, matcher, .. } = self.within;
         let from_the_end = self.order == Order::Newest;
         let mut ahead = Ahead::new(self.within, from_the_end, self.deadline);
+        let (mut understood, by_bytes) = (0, self.within.glance().rules_out);
         loop {
             let left = self.left(range);
             if left.is_empty() {
                 return true;
             }
             let due = Tail::step(&left, from_the_end);
-            ahead.go(&left);
+            // What their bytes rule out need not be learnt by whoever waits for an answer, if that is most of them.
+            if !by_bytes || understood >= BLOCK_ENTRIES {
+                ahead.go(&left);
+            }
             let is_candidate = index.tail.candidates(&due, matcher, self.within.knowing());
             if due.clone().any(&is_candidate) {
                 let mut entries = reading::read_newest(self.within, &due, &mut self.unreadable);
                 entries.retain(|entry| is_candidate(entry.index) && may_match(self.within, entry.index, &entry.leaf));
-                let (compared, gaps) = compare(self.within, (self.order, self.deadline), entries);
-                self.unreadable.merge(gaps);
-                if self.look_at(compared) != Next::On {
+                let newest = compare(self.within, (self.order, self.deadline), entries);
+                understood += newest.understood;
+                self.unreadable.merge(newest.gaps);
+                if self.look_at(newest.compared) != Next::On {
                     return false;
                 }
             }
@@ -369,10 +389,16 @@ impl<'a, 't> Scan<'a, 't> {
         if self.stopped.is_none() && self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             self.stopped = Some(Stopped::Time);
         }
-        if self.stopped.is_none() && self.read >= self.entries_max {
+        self.stopped.is_some() || self.is_enough()
+    }
+
+    /// Whether as many entries were read as may be.
+    fn is_enough(&mut self) -> bool {
+        let is_enough = self.read >= self.entries_max;
+        if is_enough {
             self.stopped = Some(Stopped::Entries);
         }
-        self.stopped.is_some()
+        is_enough
     }
 
     /// Reads the candidates of a step and compares them, on all cores; gives those of each portion in the order of the
@@ -423,14 +449,11 @@ impl<'a, 't> Scan<'a, 't> {
             }
             self.read += 1;
             self.at = if self.order == Order::Newest { index } else { index + 1 };
-            let is_over = match verdict {
-                Verdict::Matches(entry) => {
-                    self.stopped = (self.take)(*entry);
-                    self.stopped.is_some()
-                }
-                _ => self.is_over(),
-            };
-            if is_over {
+            if let Verdict::Matches(entry) = verdict {
+                self.stopped = (self.take)(*entry);
+            }
+            // What was compared of a portion is taken in whatever the time.
+            if self.stopped.is_some() || self.is_enough() {
                 return Next::Over;
             }
         }
@@ -468,7 +491,7 @@ enum Next {
 }
 
 /// Compares entries that stand in no file, which ascend, on all cores; in the order of the walk.
-fn compare(within: &Within<'_>, walk: (Order, Option<Instant>), mut entries: Vec<StoredEntry>) -> (Vec<Compared>, Gaps) {
+fn compare(within: &Within<'_>, walk: (Order, Option<Instant>), mut entries: Vec<StoredEntry>) -> Newest {
     if walk.0 == Order::Newest {
         entries.reverse();
     }
@@ -477,12 +500,13 @@ fn compare(within: &Within<'_>, walk: (Order, Option<Instant>), mut entries: Vec
         0..FIRST_STEP => entries.into_iter().enumerate().map(compared).collect(),
         _ => entries.into_par_iter().enumerate().map(compared).collect(),
     };
-    let (mut all, mut unreadable) = (Vec::new(), Gaps::default());
-    for (compared, gaps) in done {
-        all.extend(compared);
-        unreadable.merge(gaps);
+    let mut all = Newest::default();
+    for newest in done {
+        all.compared.extend(newest.compared);
+        all.gaps.merge(newest.gaps);
+        all.understood += newest.understood;
     }
-    (all, unreadable)
+    all
 }
 
 /// The stretches of `due`, in ascending order.

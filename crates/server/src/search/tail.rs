@@ -1,5 +1,6 @@
 //! What is known of the newest entries, which stand in no payload file yet: in memory, block by block. It is
-//! learnt behind the log, or by whoever comes to a block first; what is not known yet is read.
+//! learnt behind the log, or by whoever comes to a block first and cannot rule out its records by their bytes; what is
+//! not known yet is read.
 //!
 //! INVARIANT: an entry that is left out does not match, and what says that it is exact holds no entry that does not match
 //! either: only that is counted without being read.

@@ -35,7 +35,7 @@ use evidence::act::payload_file_name;
 use parquet::file::metadata::KeyValue;
 use thiserror::Error;
 
-pub use read::{IsWanted, PayloadFile, Picked, Picker, Rows};
+pub use read::{IsWanted, PayloadFile, Picked, Picker, Rows, Telling};
 pub use write::PayloadWriter;
 
 /// Value of `indelible.format`.

@@ -26,7 +26,7 @@ use crate::store::leaves_file::BUNDLE_LEAVES;
 use crate::store::media::Media;
 use crate::store::media_reader::MediaReader;
 use crate::store::nodes::{TailView, TreeNodes, sealed_bundle};
-use crate::store::payload_file::{IsWanted, OwnedRow, PayloadFile, Picked, Picker};
+use crate::store::payload_file::{IsWanted, OwnedRow, PayloadFile, Picked, Picker, Telling};
 use crate::store::read::decoded::Decoded;
 use crate::store::wal::{FrameAt, WalReader};
 
@@ -156,10 +156,10 @@ impl std::fmt::Debug for OpenFile {
 }
 
 impl OpenFile {
-    /// Reads some of its entries, one call after another.
+    /// Reads some of its entries, one call after another; what tells which of them are wanted is read first.
     #[must_use]
-    pub fn entries(&self) -> FileEntries<'_> {
-        FileEntries { name: &self.name, picker: self.rows.picker() }
+    pub fn entries(&self, telling: Telling) -> FileEntries<'_> {
+        FileEntries { name: &self.name, picker: self.rows.picker(telling) }
     }
 
     /// The row group of an entry: what of one is read at a time comes to 16 MiB, or to one record more.
@@ -177,7 +177,7 @@ pub struct FileEntries<'f> {
 }
 
 impl FileEntries<'_> {
-    /// Of the entries of these indexes, which must ascend and have these leaves, those whose raw bytes are wanted;
+    /// Of the entries of these indexes, which must ascend and have these leaves, those that are wanted;
     /// and how many of all the file has.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ use crate::store::read::{FileEntries, OpenFile, ReadError, StoredEntry};
 /// Entries that are read at a time, all of one row group: they come to 16 MiB, or one record more.
 const READ_ENTRIES: usize = 512;
 /// Bytes of matches after which no more of a step is read: what is left is for the next one. Beside them a step holds what
-/// each thread read last, and the first of each of its first shares: some 150 MiB of the longest records, in each of the few
-/// searches that run at once.
+/// each thread read last, and one record of each of its first shares: some 70 MiB of the longest records on two cores, in each
+/// of the few searches that run at once.
 const STEP_BYTES_MAX: usize = 16 << 20;
 /// Ranges reported as unreadable; what is beyond is in the last of them.
 const UNREADABLE_MAX: usize = 100;
@@ -186,11 +186,13 @@ impl<'a> Looking<'a> {
         if self.order == Order::Newest {
             some.reverse();
         }
-        let mut entries = file.entries();
+        let mut entries = file.entries(self.within.telling());
         for due in some {
-            if !self.forced && self.held.load(Ordering::Relaxed) >= STEP_BYTES_MAX {
-                self.compared.extend(due.iter().map(|(index, _)| (*index, Verdict::Left)));
-            } else if self.is_late() {
+            let due = if self.held.load(Ordering::Relaxed) < STEP_BYTES_MAX { due } else { self.all_but_left(due) };
+            if due.is_empty() {
+                continue;
+            }
+            if self.is_late() {
                 self.compared.extend(due.iter().map(|(index, _)| (*index, Verdict::Late)));
             } else {
                 match self.pick(part, &mut entries, due) {
@@ -202,6 +204,20 @@ impl<'a> Looking<'a> {
         }
     }
 
+    /// Leaves entries to the next step, but for the one that is to be compared in any case.
+    fn all_but_left<'d>(&mut self, due: &'d [(u64, Leaf)]) -> &'d [(u64, Leaf)] {
+        let count = usize::from(self.forced).min(due.len());
+        let (wanted, left) = match self.order {
+            Order::Newest => {
+                let (left, wanted) = due.split_at(due.len() - count);
+                (wanted, left)
+            }
+            Order::Oldest => due.split_at(count),
+        };
+        self.compared.extend(left.iter().map(|(index, _)| (*index, Verdict::Left)));
+        wanted
+    }
+
     fn is_late(&self) -> bool {
         !self.forced && self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
@@ -209,7 +225,7 @@ impl<'a> Looking<'a> {
     /// Reads those of some entries that may match by their bytes; and how many the file has.
     fn pick(&self, part: &Part, entries: &mut FileEntries<'_>, due: &[(u64, Leaf)]) -> Result<(Vec<StoredEntry>, usize), ReadError> {
         let (within, mut left) = (self.within, due);
-        entries.pick(due, &mut |index, people, raw| {
+        entries.pick(due, &mut |index, raw, people| {
             // By its index it matches: if its bytes do not say so, they are not those that were committed.
             if part.exact {
                 return true;
@@ -217,7 +233,7 @@ impl<'a> Looking<'a> {
             // Rows come in the order of what is due.
             let of = left.iter().position(|(due, _)| *due == index).and_then(|at| left.split_at_checked(at)).unwrap_or_default().1;
             left = of;
-            of.first().is_none_or(|(_, leaf)| within.may_match_bytes(leaf.source, people, raw))
+            of.first().is_none_or(|(_, leaf)| within.may_match_bytes(leaf.source, raw, people))
         })
     }
 
@@ -283,17 +299,26 @@ fn damaged(part: &Part, why: &str) -> ReadError {
     ReadError::Damaged { path: part.file.name(), why: why.to_owned() }
 }
 
+/// What came of entries that stand in no file.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    /// In the order of the walk.
+    pub compared: Vec<Compared>,
+    /// What could not be read.
+    pub gaps: Gaps,
+    /// How many were not settled by their bytes.
+    pub understood: u64,
+}
+
 /// Compares an entry that stands in no file; whatever the time, if it is the first.
-pub(super) fn look_at_newest(
-    within: &Within<'_>,
-    walk: (Order, Option<Instant>),
-    is_first: bool,
-    entry: StoredEntry,
-) -> (Vec<Compared>, Gaps) {
+pub(super) fn look_at_newest(within: &Within<'_>, walk: (Order, Option<Instant>), is_first: bool, entry: StoredEntry) -> Newest {
     let held = AtomicUsize::new(0);
     let mut looking = Looking::new(within, walk, &held, is_first);
+    if !looking.is_late() && !within.may_match_bytes(entry.leaf.source, &entry.raw, &entry.people) {
+        return Newest { compared: vec![(entry.index, Verdict::Differs)], ..Newest::default() };
+    }
     looking.compare(vec![entry], None);
-    (looking.compared, looking.gaps)
+    Newest { compared: looking.compared, gaps: looking.gaps, understood: 1 }
 }
 
 /// Whether an entry may match as far as its leaf tells.

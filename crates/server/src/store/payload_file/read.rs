@@ -17,7 +17,7 @@ use super::bounds::{contained, damaged};
 use super::checked_pages::{CheckedPages, PageBytes};
 use super::{OwnedRow, PayloadMeta, PayloadReadError, PayloadRow};
 use open::{Group, IndexPage, Opened};
-pub use pick::{IsWanted, Picked, Picker};
+pub use pick::{IsWanted, Picked, Picker, Telling};
 pub use scan::Rows;
 
 /// Rows decoded at a time. Pages are held as long as a row of theirs is, so this bounds a batch of
@@ -67,13 +67,13 @@ impl<R: ChunkReader + 'static> PayloadFile<R> {
     /// # Errors
     /// [`PayloadReadError::Damaged`].
     pub fn rows_at(&self, indexes: &[u64]) -> Result<Vec<OwnedRow>, PayloadReadError> {
-        Ok(self.picker().pick(indexes, &mut |_, _, _| true)?.rows)
+        Ok(self.picker(Telling::Raw).pick(indexes, &mut |_, _, _| true)?.rows)
     }
 
     /// Reads rows of some entries, one call after another.
     #[must_use]
-    pub const fn picker(&self) -> Picker<'_, R> {
-        Picker::new(self)
+    pub const fn picker(&self, telling: Telling) -> Picker<'_, R> {
+        Picker::new(self, telling)
     }
 
     /// The row group that holds an entry, if any does. Records of one come to 16 MiB, or to one more than that.
