@@ -401,11 +401,16 @@ impl Index {
             let documents: Vec<_> = entries.iter().map(|entry| Document::new(entry, knowing).remembering()).collect();
             lake.iter_mut().for_each(|lake| documents.iter().for_each(|document| lake.add(document)));
             let added = with_spellings(|spellings| {
-                for document in &documents {
-                    spellings.next_entry();
+                let gather = |document: &Document<'_>| {
+                    let entry = spellings.next_entry();
                     gathered.add(document, kind_of(&view.state, document.source()), spellings);
-                }
-                documents.iter().try_for_each(|document| builder.add(document, spellings))
+                    entry
+                };
+                let named: Vec<_> = documents.iter().map(gather).collect();
+                documents.iter().zip(named).try_for_each(|(document, entry)| {
+                    spellings.return_to(entry);
+                    builder.add(document, spellings)
+                })
             });
             drop(documents);
             entries.clear();

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use evidence::envelope::People;
 use evidence::fold::TrailState;
 use evidence::leaf::Kind;
+use memchr::memmem::Finder;
 
 use crate::intake::tape::{Node, NodeKind, Tape, unescape};
 use crate::search::compare::address;
@@ -162,8 +163,14 @@ struct Walked {
     node: Node,
 }
 
+/// How the record's own id begins in the envelope.
+static ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""id":"#));
+
+/// Room for the values of named fields that most entries have, and how many they are.
+const TEXT_BYTES: usize = 1_024;
+const SPANS: usize = 64;
+
 /// The values of all named fields.
-#[derive(Default)]
 struct Remembered {
     text: String,
     /// Where in `text` each begins and ends, field by field as [`Name::ALL`] has them.
@@ -181,8 +188,9 @@ impl<'a> Document<'a> {
     /// again.
     #[must_use]
     pub fn remembering(mut self) -> Self {
+        self.map_and_keep_tape();
         self.walked = self.meaning().ocsf.as_ref().and_then(walk);
-        let mut remembered = Remembered::default();
+        let mut remembered = Remembered { text: String::with_capacity(TEXT_BYTES), spans: Vec::with_capacity(SPANS) };
         for name in Name::ALL {
             self.named(*name, &mut |value| {
                 let start = remembered.text.len();
@@ -234,14 +242,28 @@ impl<'a> Document<'a> {
                 return Arc::new(Meaning { mapped: Mapped::default(), ocsf: None });
             }
             let kind = self.source_kind();
-            let map = |scratch: &mut Scratch| self.knowing.catalog.map(self.entry.record(), kind, self.received_ms(), scratch);
             if let Some(known) = self.knowing.recent.and_then(|recent| recent.meaning(self.entry, kind)) {
                 return known;
             }
-            let meaning = Arc::new(Meaning::of(SCRATCH.with_borrow_mut(map)));
+            let meaning = Arc::new(Meaning::of(SCRATCH.with_borrow_mut(|scratch| self.map(scratch))));
             self.knowing.recent.iter().for_each(|recent| recent.understand(self.entry, kind, &meaning));
             meaning
         })
+    }
+
+    fn map(&self, scratch: &mut Scratch) -> Mapped {
+        self.knowing.catalog.map(self.entry.record(), self.source_kind(), self.received_ms(), scratch)
+    }
+
+    /// Maps an event and keeps what was read of its record on the way, for whoever asks for all of it.
+    fn map_and_keep_tape(&mut self) {
+        // What was understood lately may be known without its tape.
+        if self.kind() != Kind::Event || self.meaning.get().is_some() || self.knowing.recent.is_some() {
+            return;
+        }
+        let (mapped, tape) = SCRATCH.with_borrow_mut(|scratch| (self.map(scratch), scratch.take_tape()));
+        self.meaning = OnceCell::from(Arc::new(Meaning::of(mapped)));
+        self.raw = tape.map_or_else(OnceCell::new, |tape| OnceCell::from(Some(Json { text: as_text(self.entry.record()), tape })));
     }
 
     /// What it means, as far as somebody asked.
@@ -344,15 +366,19 @@ impl<'a> Document<'a> {
                 let mapped = &self.meaning().mapped.kind;
                 self.source_kind().is_some_and(&mut *see) || (!mapped.is_empty() && see(mapped))
             }
-            Name::Id => {
-                let own = People::parse(&self.entry.people).and_then(|people| people.id);
-                own.is_some_and(|id| see(&id)) || self.meaning().mapped.id.as_deref().is_some_and(see)
-            }
+            Name::Id => self.own_id().is_some_and(|id| see(&id)) || self.meaning().mapped.id.as_deref().is_some_and(see),
             Name::Index => see(&self.entry.index.to_string()),
             Name::Entry => see(self.kind().word()),
             Name::Time | Name::Received | Name::Since | Name::Until => false,
             other => self.ocsf(other, &mut |_, value| see(value)),
         }
+    }
+
+    /// The record's own id, where the envelope has one.
+    fn own_id(&self) -> Option<String> {
+        // In canonical JSON a member is written in one way, and no text holds that.
+        let may_have = ID.find(&self.entry.people).is_some();
+        may_have.then(|| People::parse(&self.entry.people)).flatten().and_then(|people| people.id)
     }
 
     /// A name, and the one identity that the directory knows by it.
@@ -441,7 +467,7 @@ fn of<T>(name: Name, list: &[T], name_of: impl Fn(&T) -> Name) -> &[T] {
 /// All values that the OCSF form has of named fields, field by field and in the order of the paths of each; nothing when a name on
 /// the way is not written plainly: then path after path has to be followed.
 fn walk(ocsf: &Json<'_>) -> Option<Vec<Walked>> {
-    let mut walked = Vec::new();
+    let mut walked = Vec::with_capacity(SPANS);
     let plain = PATHS.each(&ocsf.text, &ocsf.tape, &mut |(name, choice), _, node| walked.push(Walked { name, choice, node: *node }));
     walked.sort_by_key(|value| (value.name, value.choice));
     plain.then_some(walked)

@@ -39,6 +39,12 @@ pub(super) fn is_filed(word: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Filing(u64);
 
+impl Default for Filing {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl Filing {
     /// The set that has been given nothing, and is never filled.
     pub const NONE: Self = Self(0);
@@ -54,7 +60,7 @@ impl Filing {
 pub(super) fn each_key(document: &Document<'_>, spellings: &mut Spellings, filing: Filing, take: &mut dyn FnMut(u64)) {
     let mut whole = |value: &str, with_words: bool| {
         spellings.with(value, |spelling| {
-            spelling.file(filing, take);
+            spelling.file(value, filing, take);
             if with_words {
                 spelling.file_words(value, filing, take);
             }

@@ -210,26 +210,32 @@ impl Catalog {
                 return mapped;
             }
             // Of this kind, but perhaps in a shipper's envelope.
-            return match self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind)) {
+            let mapped = match self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind)) {
                 Some((_, inner)) => kind.map(inner.as_bytes(), received_at, scratch),
                 None => kind.map(raw, received_at, scratch),
             };
+            scratch.as_it_stands = false;
+            return mapped;
         }
-        match self.best(raw, ENVELOPES_DEEP, &self.kinds) {
+        let mapped = match self.best(raw, ENVELOPES_DEEP, &self.kinds) {
             Some((found, inner)) => found.kind.map(inner.as_bytes(), received_at, scratch),
             None => unreadable(raw, received_at, "unknown"),
-        }
+        };
+        scratch.as_it_stands = false;
+        mapped
     }
 
     /// What completeness asks of a record of the kind `name`; `None` for an unknown kind.
     #[must_use]
     pub fn notice(&self, raw: &[u8], name: &str, received_at: i64, scratch: &mut Scratch) -> Option<Noticed> {
         let kind = self.kind(name)?;
-        if let Some(noticed) = kind.notice(Taken::Recognised, raw, received_at, scratch) {
-            return Some(noticed);
-        }
-        let (_, inner) = self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind))?;
-        kind.notice(Taken::Readable, inner.as_bytes(), received_at, scratch)
+        let noticed = kind.notice(Taken::Recognised, raw, received_at, scratch).or_else(|| {
+            let (_, inner) = self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind))?;
+            kind.notice(Taken::Readable, inner.as_bytes(), received_at, scratch)
+        });
+        // Only what was mapped is asked for its tape.
+        scratch.as_it_stands = false;
+        noticed
     }
 
     /// The records of a wrapper of the kind, or of any kind when it is not known; `None` when `raw` is

@@ -48,6 +48,15 @@ pub struct Mapped {
 pub struct Scratch {
     tape: Tape,
     places: Vec<u32>,
+    /// Whether the tape is that of the bytes that were given, as they stand.
+    pub(super) as_it_stands: bool,
+}
+
+impl Scratch {
+    /// The tape of the record that was mapped last, if that is JSON as it stands: it need not be read again.
+    pub fn take_tape(&mut self) -> Option<Tape> {
+        std::mem::take(&mut self.as_it_stands).then(|| std::mem::take(&mut self.tape))
+    }
 }
 
 /// A record's bytes as text; what is not UTF-8 becomes U+FFFD.
@@ -113,6 +122,12 @@ impl Kind {
     /// The record's own id and its producer's sequence number, and nothing else.
     #[must_use]
     pub fn identify(&self, raw: &[u8], scratch: &mut Scratch) -> (Option<String>, Option<u64>) {
+        let found = self.identify_in(raw, scratch);
+        scratch.as_it_stands = false;
+        found
+    }
+
+    fn identify_in(&self, raw: &[u8], scratch: &mut Scratch) -> (Option<String>, Option<u64>) {
         let mut found = (None, None);
         let mut see = |context: Context<'_>| {
             found.0 = first(&context, &self.record.id).map(|value| value.as_text().into_owned());
@@ -137,8 +152,9 @@ impl Kind {
     }
 
     fn with_context(&self, taken: Taken, raw: &[u8], scratch: &mut Scratch, see: &mut dyn FnMut(Context<'_>)) {
-        let text = as_text(raw);
-        let text = text.trim_start_matches('\u{feff}');
+        scratch.as_it_stands = false;
+        let whole = as_text(raw);
+        let text = whole.trim_start_matches('\u{feff}');
         let Some(mut json) = as_json(&self.decoders, text, &mut scratch.tape) else { return };
         self.find_places(&json, scratch);
         if taken == Taken::Recognised && !self.recognises(&self.context(&json, scratch)) {
@@ -157,6 +173,7 @@ impl Kind {
             }
             self.find_places(&json, scratch);
         }
+        scratch.as_it_stands = matches!((&whole, &json), (Cow::Borrowed(_), Cow::Borrowed(_))) && text.len() == raw.len();
         let context = self.context(&json, scratch);
         see(Context { captures: &captures, ..context });
     }

@@ -12,13 +12,15 @@ pub struct Names<T> {
     tags: Vec<u64>,
     /// The [`loose_tag`] of each with its position, in ascending order.
     loose_tags: Vec<(u64, usize)>,
+    /// One bit for the [`outline`] of each: a name without its bit is like none.
+    outlines: [u64; 4],
     /// Where the names of a length begin, and behind the longest where they end.
     starts: Vec<usize>,
 }
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { members: Vec::new(), tags: Vec::new(), loose_tags: Vec::new(), starts: Vec::new() }
+        Self { members: Vec::new(), tags: Vec::new(), loose_tags: Vec::new(), outlines: [0; 4], starts: Vec::new() }
     }
 }
 
@@ -35,6 +37,8 @@ impl<T: Default> Names<T> {
             let loosely = |(at, (known, _)): (usize, &(Name, T))| (loose_tag(known.exact.as_bytes()), at);
             self.loose_tags = self.members.iter().enumerate().map(loosely).collect();
             self.loose_tags.sort_unstable();
+            let (word, bit) = outline(name.exact.as_bytes());
+            self.outlines.iter_mut().skip(word).take(1).for_each(|bits| *bits |= bit);
             self.starts = (0..longest + 2).map(|len| self.members.partition_point(|(known, _)| known.exact.len() < len)).collect();
             at
         });
@@ -63,8 +67,10 @@ impl<T> Names<T> {
 
     /// The positions of the names that are alike.
     pub fn alike(&self, name: &[u8]) -> impl Iterator<Item = usize> {
-        let tag = loose_tag(name);
-        let first = self.loose_tags.partition_point(|(known, _)| *known < tag);
+        let (word, bit) = outline(name);
+        let may_be = self.outlines.get(word).is_some_and(|bits| bits & bit != 0);
+        let tag = if may_be { loose_tag(name) } else { 0 };
+        let first = if may_be { self.loose_tags.partition_point(|(known, _)| *known < tag) } else { self.loose_tags.len() };
         let tagged = self.loose_tags.iter().skip(first).take_while(move |(known, _)| *known == tag).map(|(_, at)| *at);
         tagged.filter(move |at| self.members.get(*at).is_some_and(|(known, _)| loosened_bytes(name).eq(known.loose.bytes())))
     }
@@ -116,6 +122,15 @@ fn tag(name: &[u8]) -> u64 {
     }
 }
 
+/// Which of 256 bits stands for the first and last byte that names which are alike share, by its word.
+#[inline]
+fn outline(name: &[u8]) -> (usize, u64) {
+    let is_shared = |byte: &&u8| !matches!(byte, b'_' | b'-' | b' ');
+    let lower = |byte: Option<&u8>| byte.map_or(0, u8::to_ascii_lowercase);
+    let mixed = lower(name.iter().find(is_shared)).wrapping_mul(31) ^ lower(name.iter().rev().find(is_shared)).wrapping_mul(7);
+    (usize::from(mixed >> 6), 1 << (mixed & 63))
+}
+
 /// A number that is the same for names that are alike: FNV-1a of what they share.
 #[inline]
 fn loose_tag(name: &[u8]) -> u64 {
@@ -124,7 +139,25 @@ fn loose_tag(name: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::source::expression::loosened;
+
+    proptest! {
+        #[test]
+        fn names_are_alike_that_are_the_same_when_loosened(known in prop::collection::vec("[aAbB_ -]{0,4}", 0..12), name in "[aAbB_ -]{0,5}") {
+            let mut names = Names::<()>::default();
+            for known in &known {
+                names.entry(&Name::new(known));
+            }
+            let mut alike: Vec<_> = names.alike(name.as_bytes()).collect();
+            alike.sort_unstable();
+            let is_alike = |(known, _): &(&Name, &())| loosened(&known.exact) == loosened(&name);
+            let expected: Vec<_> = names.iter().enumerate().filter(|(_, known)| is_alike(known)).map(|(at, _)| at).collect();
+            prop_assert_eq!(alike, expected);
+        }
+    }
 
     #[test]
     fn a_name_is_found_as_it_was_put_in() {

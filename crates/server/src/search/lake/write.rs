@@ -20,7 +20,7 @@ use super::about::{About, Origin};
 use super::column::{COLUMNS, Fact, From, Kind, ZONE, schema};
 use super::row::Values;
 use crate::search::document::Document;
-use crate::search::field::Name;
+use crate::search::field::{Field, Name};
 
 /// Rows laid out before they are encoded.
 const BATCH_ROWS: usize = 1024;
@@ -178,7 +178,7 @@ impl Growing {
                 (Waiting::Number(to), _) => to.append_option(values.as_ref().and_then(|values| values.number(nth))),
                 (Waiting::Text(to), From::Ocsf(_)) => to.append_option(values.as_ref().and_then(|values| values.text(nth))),
                 (Waiting::Text(to), From::Entry(Fact::Ocsf)) => to.append_option(ocsf.map(|(text, _)| text).filter(|_| self.full)),
-                (Waiting::Text(to), From::Entry(fact)) => to.append_option(name_of(fact).and_then(|name| document.first(name))),
+                (Waiting::Text(to), From::Entry(fact)) => append_first(document, name_of(fact), to),
             }
         }
         self.rows += 1;
@@ -198,6 +198,17 @@ impl Growing {
     fn finish(mut self) -> io::Result<File> {
         self.encode()?;
         self.arrow.into_inner().map_err(failed)
+    }
+}
+
+/// Appends the first value of a field, or none.
+fn append_first(document: &Document<'_>, name: Option<Name>, to: &mut StringBuilder) {
+    let mut append = |value: &str| {
+        to.append_value(value);
+        true
+    };
+    if !name.is_some_and(|name| document.values(&Field::Named(name), &mut append)) {
+        to.append_null();
     }
 }
 
