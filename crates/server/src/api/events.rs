@@ -105,7 +105,7 @@ pub async fn get(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiError>
     let admission = ocsf.is_on().then(|| Arc::clone(&api.admission));
     api.read(move |trail| {
         let understanding = Understanding::of(admission, trail)?;
-        let entry = trail.reader().entry(index)?;
+        let entry = trail.reader().committed(index)?;
         let view = trail.view();
         let entry = EntryJson::new(&entry, &view.state).meaning(understanding.knowing(), &entry, &view.state);
         Ok(json(StatusCode::OK, &One { entry, tree: Tree::of(&view) }))
@@ -117,7 +117,7 @@ pub async fn get(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiError>
 pub async fn raw(api: &Arc<Api>, mut asked: Asked) -> Result<Response, ApiError> {
     let (index, NoQuery {}) = (index(&mut asked).await?, query(&asked.parts.uri)?);
     let raw = api.read(move |trail| {
-        let entry = trail.reader().entry(index)?;
+        let entry = trail.reader().committed(index)?;
         Ok(entry.raw.slice_ref(entry.record()))
     });
     let raw = raw.await?;
@@ -161,7 +161,7 @@ pub async fn list(api: &Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
         let view = trail.view();
         let (mut events, mut held, mut at) = (Vec::new(), 0, from);
         while at < view.size && events.len() < limit && held < LIST_BYTES_MAX {
-            let entry = trail.reader().entry(at)?;
+            let entry = trail.reader().committed(at)?;
             held += entry.raw.len();
             events.push(EntryJson::new(&entry, &view.state).meaning(understanding.knowing(), &entry, &view.state));
             at += 1;

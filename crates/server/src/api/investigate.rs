@@ -163,7 +163,7 @@ pub fn investigate(log: Within<'_>, asked: &Inquired, now_ms: u64, bounds: Bound
 /// # Errors
 /// [`SearchError`].
 pub fn history_of(log: Within<'_>, index: u64, now_ms: u64, bounds: Bounds, by: &str) -> Result<Option<Recorded<Routine>>, SearchError> {
-    let entry = log.trail.reader().entry(index)?;
+    let entry = log.trail.reader().committed(index)?;
     if entry.leaf.kind != Kind::Event {
         return Ok(None);
     }

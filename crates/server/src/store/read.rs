@@ -213,6 +213,11 @@ pub(crate) fn damaged(path: &str, why: impl std::fmt::Display) -> ReadError {
     ReadError::Damaged { path: path.to_owned(), why: why.to_string() }
 }
 
+/// What is said of bytes that another leaf than theirs commits to.
+pub(crate) fn altered(path: &str) -> ReadError {
+    damaged(path, "its bytes are not what its leaf commits to: they were altered")
+}
+
 impl Reader {
     /// A reader beside a running log.
     #[must_use]
@@ -237,6 +242,15 @@ impl Reader {
         }
         // Not in a chunk, or the chunk was released a moment ago: then a file has it.
         self.entry_in_file(index)
+    }
+
+    /// The entry at `index`, if its bytes are what its leaf commits to: for whoever shows it.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::Damaged`] of one that was altered.
+    pub fn committed(&self, index: u64) -> Result<StoredEntry, ReadError> {
+        let entry = self.entry(index)?;
+        if entry.is_committed() { Ok(entry) } else { Err(altered(&format!("entry {index}"))) }
     }
 
     /// Entries from `from` on, at most `limit`, in order. Files are read as runs of rows, not row

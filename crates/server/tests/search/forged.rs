@@ -37,7 +37,7 @@ fn whatever_byte_is_changed_a_match_is_shown_as_it_was_committed_or_reported() {
     let (log, index, file, path) = log_with_a_target();
     let (expected, whole) = (log.naive(LINE), std::fs::read(&path).unwrap());
     let original = log.ask(&index, &asked(LINE, Order::Newest, 10_000)).hits;
-    let (mut reported, mut decoded) = (0, 0);
+    let (mut reported, mut decoded, mut refused) = (0, 0, 0);
     for at in (4..whole.len()).step_by(whole.len() / 300) {
         let mut altered = whole.clone();
         altered[at] ^= 1;
@@ -51,9 +51,17 @@ fn whatever_byte_is_changed_a_match_is_shown_as_it_was_committed_or_reported() {
         let either: BTreeSet<u64> = shown.union(&missing).copied().collect();
         assert!(expected.iter().all(|index| either.contains(index)), "byte {at}: nothing is passed over");
         assert!(missing.iter().all(|index| (file.first..file.end()).contains(index)), "byte {at}: {:?}", found.unreadable);
+        // Asked for one by one.
+        for known in &original {
+            match log.trail.reader().committed(known.index) {
+                Ok(entry) => assert_eq!((&entry.raw, &entry.people), (&known.raw, &known.people), "byte {at}"),
+                Err(why) => refused += usize::from(why.to_string().contains("were altered")),
+            }
+        }
         reported += usize::from(!missing.is_empty());
         decoded += usize::from(found.unreadable.iter().any(|gap| gap.why.contains("were altered")));
     }
+    assert!(refused > 10, "{refused}");
     assert!(reported > 20 && decoded > 10, "{reported} of the changes met a match, {decoded} of them in bytes that can be unpacked");
 }
 

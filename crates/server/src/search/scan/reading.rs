@@ -16,7 +16,7 @@ use crate::search::rows::Rows;
 use crate::search::scan::Within;
 use crate::store::layout;
 use crate::store::media::Touched;
-use crate::store::read::{FileEntries, OpenFile, ReadError, StoredEntry};
+use crate::store::read::{FileEntries, OpenFile, ReadError, StoredEntry, altered};
 
 /// Entries that are read at a time, all of one row group: they come to 16 MiB, or one record more.
 const READ_ENTRIES: usize = 512;
@@ -282,8 +282,7 @@ impl<'a> Looking<'a> {
         let matches = self.within.matcher.matches(&document);
         if (matches || part.is_some_and(|part| part.exact)) && !entry.is_committed() {
             let path = part.map_or_else(|| layout::PAYLOAD.to_owned(), |part| part.file.name());
-            let why = "its bytes are not what its leaf commits to: they were altered".to_owned();
-            self.gaps.add(entry.index..entry.index + 1, &ReadError::Damaged { path, why });
+            self.gaps.add(entry.index..entry.index + 1, &altered(&path));
             return None;
         }
         if !matches {
