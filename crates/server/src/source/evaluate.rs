@@ -195,7 +195,9 @@ impl<'d> Context<'d> {
         };
         let mut nodes = vec![start];
         for segment in segments {
-            nodes = nodes.into_iter().flat_map(|at| self.element_step(at, segment)).collect();
+            let mut next = Vec::new();
+            nodes.into_iter().for_each(|at| self.element_step(at, segment, &mut |node| next.push(node)));
+            nodes = next;
         }
         nodes
     }
@@ -203,10 +205,10 @@ impl<'d> Context<'d> {
 
 impl Context<'_> {
     /// As [`step`], but an object where a list is expected is a list of one.
-    fn element_step(&self, at: u32, segment: &Segment) -> Vec<u32> {
+    fn element_step(&self, at: u32, segment: &Segment, see: &mut dyn FnMut(u32)) {
         match (segment, self.document.tape.node(at)) {
-            (Segment::Each, Some(node)) if node.kind == NodeKind::Object => vec![at],
-            _ => step(self.document, at, segment, self.reading.loose),
+            (Segment::Each, Some(node)) if node.kind == NodeKind::Object => see(at),
+            _ => step(self.document, at, segment, self.reading.loose, see),
         }
     }
 }
@@ -220,18 +222,17 @@ fn to_one<'s>(document: Document<'_>, mut at: u32, mut segments: &'s [Segment], 
     Some((at, segments))
 }
 
-/// Nodes one step away. Steps into a text have none: they need a document of their own.
-fn step(document: Document<'_>, at: u32, segment: &Segment, loose: bool) -> Vec<u32> {
+/// Shows `see` the nodes one step away. Steps into a text have none: they need a document of their own.
+fn step(document: Document<'_>, at: u32, segment: &Segment, loose: bool, see: &mut dyn FnMut(u32)) {
+    let children = || document.tape.children(at).map(|(child, _)| child);
     match segment {
-        Segment::Member(name) => member(document, at, name, loose).into_iter().collect(),
-        Segment::Element(position) => document.tape.children(at).nth(*position).map(|(child, _)| child).into_iter().collect(),
+        Segment::Member(name) => member(document, at, name, loose).into_iter().for_each(see),
+        Segment::Element(position) => children().nth(*position).into_iter().for_each(see),
         Segment::Each => match document.tape.node(at) {
-            Some(node) if matches!(node.kind, NodeKind::Array | NodeKind::Object) => {
-                document.tape.children(at).map(|(child, _)| child).collect()
-            }
+            Some(node) if matches!(node.kind, NodeKind::Array | NodeKind::Object) => children().for_each(see),
             // A vendor that writes a list of one as the one.
-            Some(_) => vec![at],
-            None => Vec::new(),
+            Some(_) => see(at),
+            None => {}
         },
         Segment::Pick { member: name, wanted } => {
             let is = |child: &u32| {
@@ -240,10 +241,10 @@ fn step(document: Document<'_>, at: u32, segment: &Segment, loose: bool) -> Vec<
                     wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(&text))
                 })
             };
-            document.tape.children(at).map(|(child, _)| child).find(is).into_iter().collect()
+            children().find(is).into_iter().for_each(see);
         }
-        Segment::Inside(inner) if is_inside(document, at, *inner) => vec![at],
-        Segment::Inside(_) => Vec::new(),
+        Segment::Inside(inner) if is_inside(document, at, *inner) => see(at),
+        Segment::Inside(_) => {}
     }
 }
 
@@ -268,9 +269,7 @@ fn follow<'d>(document: Document<'d>, at: u32, segments: &[Segment], loose: bool
         found.extend(values.into_iter().map(|value| -> Value<'d> { value.into_owned() }));
         return;
     }
-    for child in step(document, at, segment, loose) {
-        follow(document, child, rest, loose, inner_left, found);
-    }
+    step(document, at, segment, loose, &mut |child| follow(document, child, rest, loose, inner_left, found));
 }
 
 /// The member of that name: the first one that is spelled exactly so, else (loosely) the first alike.
