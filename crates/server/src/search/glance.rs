@@ -54,12 +54,19 @@ enum Look {
 /// Words that must all be there.
 #[derive(Debug)]
 struct Needs {
-    words: Vec<Caseless>,
+    words: Vec<Need>,
     /// Length of the shortest.
     shortest: usize,
-    /// Some of them may be a number.
-    has_number: bool,
     is_address: bool,
+}
+
+/// A word that must be there.
+#[derive(Debug)]
+struct Need {
+    word: Caseless,
+    /// How long a number of the record must be able to become for this to be one that was written anew; `None` of what is
+    /// never part of a number.
+    digits: Option<usize>,
 }
 
 /// Whether free text that passes may stand in a record; its bytes settle most, without being parsed.
@@ -191,7 +198,7 @@ impl Look {
             Self::Anything => true,
             Self::All(looks) => looks.iter().all(|look| look.may_hold(bytes)),
             Self::Any(looks) => looks.iter().any(|look| look.may_hold(bytes)),
-            Self::Text(needs) => bytes.may_say(needs.words.iter()),
+            Self::Text(needs) => bytes.may_say(needs.words.iter().map(|need| &need.word)),
             Self::Value(needs, ways) => bytes.may_give(needs, *ways),
         }
     }
@@ -203,14 +210,19 @@ impl Needs {
     }
 
     fn of(words: &[&str], is_address: bool) -> Self {
-        // Large ones have an exponent.
-        let may_be_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'e');
-        Self {
-            words: words.iter().map(|word| Caseless::new(word)).collect(),
-            shortest: words.iter().map(|word| word.len()).min().unwrap_or(0),
-            has_number: words.iter().any(may_be_number),
-            is_address,
-        }
+        let need = |word: &&str| Need { word: Caseless::new(word), digits: digits(word) };
+        Self { words: words.iter().map(need).collect(), shortest: words.iter().map(|word| word.len()).min().unwrap_or(0), is_address }
+    }
+}
+
+/// As [`Need::digits`].
+fn digits(word: &str) -> Option<usize> {
+    match word.as_bytes() {
+        bytes if !bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'e') => None,
+        // What follows the point of a small number, or its exponent.
+        [b'0', ..] => Some(1),
+        bytes if bytes.contains(&b'e') => Some(1),
+        bytes => Some(bytes.len()),
     }
 }
 
@@ -247,13 +259,13 @@ impl Bytes<'_> {
 
     /// Whether a map may make such a value of the record.
     fn may_give(&self, needs: &Needs, ways: Ways) -> bool {
-        needs.words.iter().all(|word| self.holds(word))
+        let is_written_anew = |need: &Need| need.digits.is_some_and(|digits| digits <= ways.renumbers);
+        needs.words.iter().all(|need| is_written_anew(need) || self.holds(&need.word))
             || self.is_spelled_otherwise()
             || (needs.is_address && self.any(|bytes| MAPPED.is_in(bytes)))
             || (ways.rewrites_texts && self.any(has_escapes))
             || (ways.reads_percent && self.any(|bytes| memchr(b'%', bytes).is_some()))
             || (ways.raises && self.any(|bytes| !bytes.is_ascii()))
-            || (ways.renumbers && needs.has_number)
             // Two digits stand for a character.
             || (ways.reads_hex && self.any(|bytes| longest_hex(bytes) >= 2 * needs.shortest))
             || self.any(|bytes| PACKED.find(bytes).is_some())
@@ -282,6 +294,7 @@ mod tests {
     const OKTA: u32 = 1;
     const AWS: u32 = 2;
     const LINUX: u32 = 3;
+    const GOOGLE: u32 = 4;
 
     fn glance(line: &str) -> Glance {
         let index = Index::none(Arc::new(Catalog::built_in()));
@@ -289,7 +302,7 @@ mod tests {
             &Matcher::new(&parse(line).unwrap(), 0),
             &index,
             &Directory::default(),
-            [(OKTA, "okta"), (AWS, "aws_cloudtrail"), (LINUX, "linux_auth")],
+            [(OKTA, "okta"), (AWS, "aws_cloudtrail"), (LINUX, "linux_auth"), (GOOGLE, "google_workspace")],
         )
     }
 
@@ -312,6 +325,18 @@ mod tests {
         for line in ["*", "NOT actor:ana", "actor:a*", "ip:10.0.0.0/8", "ip:2001:db8::1", "outcome:failure", "source:okta", "country:DE"] {
             assert!(glance(line).may_match(OKTA, b"{}", b"{}"), "{line}");
         }
+    }
+
+    #[test]
+    fn a_number_that_the_map_may_write_anew_is_not_looked_for_and_other_words_are() {
+        let may = |line: &str, record: &str| glance(line).may_match(GOOGLE, record.as_bytes(), b"{}");
+        assert!(
+            may("actor:1000", r#"{"value":1e3}"#)
+                && may("actor:\"1000 000012345678901234567\"", "{}")
+                && may("actor:602477250782483e18", "{}")
+        );
+        assert!(!may("id:-8602477250782483056", "{}") && may("id:-8602477250782483056", r#"{"n":-8602477250782483056}"#));
+        assert!(!may("id:21034567-12e4-4abc-9def-0123456789ab", "{}"), "one of its words is no number");
     }
 
     #[test]

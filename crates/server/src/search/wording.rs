@@ -18,6 +18,12 @@ const MADE_UP: &str = "unknown";
 const MEMBERS: [&str; 11] = ["app", "facility", "host", "level", "message", "msgid", "pid", "pri", "received", "serial", "time"];
 const DATA: &str = "sd";
 
+/// Digits of the largest number of 64 bits, which may be hexadecimal in the record.
+const DIGITS_OF_A_WHOLE: usize = 20;
+/// Digits that a number of 64 bits with a point has. Whole numbers come through as they are, and one that does not begin
+/// with a zero and is longer than this is no part of another.
+const DIGITS_OF_A_FLOAT: usize = 17;
+
 /// What a map does to the words of a record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ways {
@@ -31,8 +37,8 @@ pub struct Ways {
     pub rewrites_texts: bool,
     /// Letters are made upper case, which makes ASCII of some others.
     pub raises: bool,
-    /// Numbers are written anew.
-    pub renumbers: bool,
+    /// Digits of the longest whole number that may be written anew; 0 where none is.
+    pub renumbers: usize,
     /// Pieces may be put together to an address with dots in it.
     pub joins_by_dots: bool,
 }
@@ -111,7 +117,7 @@ impl Wording {
         for segment in &path.segments {
             match segment {
                 Segment::Member(_) | Segment::Element(_) | Segment::Each | Segment::Pick { .. } | Segment::Inside(Inner::Json) => {}
-                Segment::Inside(Inner::Pairs) => self.ways.renumbers = true,
+                Segment::Inside(Inner::Pairs) => self.ways.renumbers = self.ways.renumbers.max(DIGITS_OF_A_FLOAT),
                 Segment::Inside(Inner::Query) => {
                     self.ways.reads_percent = true;
                     self.rewritten();
@@ -151,7 +157,7 @@ impl Wording {
                 // Whoever asks for an address knows how else it may be spelled.
                 Function::Ip => {}
                 Function::Upper => self.ways.raises = true,
-                Function::Number | Function::Count => self.ways.renumbers = true,
+                Function::Number | Function::Count => self.ways.renumbers = self.ways.renumbers.max(DIGITS_OF_A_WHOLE),
                 Function::Map(table) => tables.push(table.clone()),
                 Function::Join(between) => self.between(between),
                 Function::Hex => self.ways.reads_hex = true,
@@ -244,7 +250,8 @@ mod tests {
         }
         assert!(ways("a | hex").reads_hex && ways("a(auditd).b").reads_hex);
         assert!(ways("a | unescape").reads_percent && ways("a(query).b").reads_percent);
-        assert!(ways("a | upper").raises && ways("a(pairs).b").renumbers && ways("a | number").renumbers);
+        assert!(ways("a | upper").raises && ways("a(pairs).b").renumbers == 17 && ways("a | number").renumbers == 20);
+        assert_eq!(ways("{a | number} {b(pairs).c}").renumbers, 20);
         assert!(ways("a(keyvalue).b").rewrites_texts && name("a(syslog).facility").may_give("authpriv"));
     }
 
