@@ -245,14 +245,11 @@ impl<'a> Document<'a> {
             if let Some(known) = self.knowing.recent.and_then(|recent| recent.meaning(self.entry, kind)) {
                 return known;
             }
-            let meaning = Arc::new(Meaning::of(SCRATCH.with_borrow_mut(|scratch| self.map(scratch))));
+            let map = |scratch: &mut Scratch| self.knowing.catalog.map(self.entry.record(), kind, self.received_ms(), scratch);
+            let meaning = Arc::new(Meaning::of(SCRATCH.with_borrow_mut(map)));
             self.knowing.recent.iter().for_each(|recent| recent.understand(self.entry, kind, &meaning));
             meaning
         })
-    }
-
-    fn map(&self, scratch: &mut Scratch) -> Mapped {
-        self.knowing.catalog.map(self.entry.record(), self.source_kind(), self.received_ms(), scratch)
     }
 
     /// Maps an event and keeps what was read of its record on the way, for whoever asks for all of it.
@@ -261,7 +258,9 @@ impl<'a> Document<'a> {
         if self.kind() != Kind::Event || self.meaning.get().is_some() || self.knowing.recent.is_some() {
             return;
         }
-        let (mapped, tape) = SCRATCH.with_borrow_mut(|scratch| (self.map(scratch), scratch.take_tape()));
+        let Knowing { catalog, .. } = self.knowing;
+        let map = |scratch: &mut Scratch| catalog.map_with_tape(self.entry.record(), self.source_kind(), self.received_ms(), scratch);
+        let (mapped, tape) = SCRATCH.with_borrow_mut(map);
         self.meaning = OnceCell::from(Arc::new(Meaning::of(mapped)));
         self.raw = tape.map_or_else(OnceCell::new, |tape| OnceCell::from(Some(Json { text: as_text(self.entry.record()), tape })));
     }

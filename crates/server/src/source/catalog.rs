@@ -196,46 +196,54 @@ impl Catalog {
     /// Maps a record of the kind `name`; of the kind it looks most like, when that is `None` or unknown.
     #[must_use]
     pub fn map(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> Mapped {
-        let mut mapped = self.read(raw, name, received_at, scratch);
+        self.read(raw, name, received_at, scratch).0
+    }
+
+    /// As [`Self::map`], and the tape of the record if it was read as it stands: it need not be read again.
+    #[must_use]
+    pub fn map_with_tape(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> (Mapped, Option<Tape>) {
+        let (mapped, in_scratch) = self.read(raw, name, received_at, scratch);
+        (mapped, if in_scratch { scratch.take_tape() } else { None })
+    }
+
+    /// What it means, and whether it was read without an envelope: then its tape may be the one in `scratch`.
+    fn read(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> (Mapped, bool) {
+        let (mut mapped, in_scratch) = self.read_record(raw, name, received_at, scratch);
         if let Some(geo) = &self.geo {
             geo.fill(&mut mapped.ocsf);
         }
-        mapped
+        (mapped, in_scratch)
     }
 
     /// What the record itself says.
-    fn read(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> Mapped {
-        if let Some(kind) = name.and_then(|name| self.kind(name)) {
+    fn read_record(&self, raw: &[u8], name: Option<&str>, received_at: i64, scratch: &mut Scratch) -> (Mapped, bool) {
+        let mapped = if let Some(kind) = name.and_then(|name| self.kind(name)) {
             if let Some(mapped) = kind.map_if(Taken::Recognised, raw, received_at, scratch) {
-                return mapped;
+                return (mapped, true);
             }
             // Of this kind, but perhaps in a shipper's envelope.
-            let mapped = match self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind)) {
+            match self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind)) {
                 Some((_, inner)) => kind.map(inner.as_bytes(), received_at, scratch),
                 None => kind.map(raw, received_at, scratch),
-            };
-            scratch.as_it_stands = false;
-            return mapped;
-        }
-        let mapped = match self.best(raw, ENVELOPES_DEEP, &self.kinds) {
-            Some((found, inner)) => found.kind.map(inner.as_bytes(), received_at, scratch),
-            None => unreadable(raw, received_at, "unknown"),
+            }
+        } else {
+            match self.best(raw, ENVELOPES_DEEP, &self.kinds) {
+                Some((found, inner)) => found.kind.map(inner.as_bytes(), received_at, scratch),
+                None => unreadable(raw, received_at, "unknown"),
+            }
         };
-        scratch.as_it_stands = false;
-        mapped
+        (mapped, false)
     }
 
     /// What completeness asks of a record of the kind `name`; `None` for an unknown kind.
     #[must_use]
     pub fn notice(&self, raw: &[u8], name: &str, received_at: i64, scratch: &mut Scratch) -> Option<Noticed> {
         let kind = self.kind(name)?;
-        let noticed = kind.notice(Taken::Recognised, raw, received_at, scratch).or_else(|| {
-            let (_, inner) = self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind))?;
-            kind.notice(Taken::Readable, inner.as_bytes(), received_at, scratch)
-        });
-        // Only what was mapped is asked for its tape.
-        scratch.as_it_stands = false;
-        noticed
+        if let Some(noticed) = kind.notice(Taken::Recognised, raw, received_at, scratch) {
+            return Some(noticed);
+        }
+        let (_, inner) = self.best(raw, ENVELOPES_DEEP, std::slice::from_ref(kind))?;
+        kind.notice(Taken::Readable, inner.as_bytes(), received_at, scratch)
     }
 
     /// The records of a wrapper of the kind, or of any kind when it is not known; `None` when `raw` is

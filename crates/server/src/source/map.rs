@@ -49,12 +49,12 @@ pub struct Scratch {
     tape: Tape,
     places: Vec<u32>,
     /// Whether the tape is that of the bytes that were given, as they stand.
-    pub(super) as_it_stands: bool,
+    as_it_stands: bool,
 }
 
 impl Scratch {
-    /// The tape of the record that was mapped last, if that is JSON as it stands: it need not be read again.
-    pub fn take_tape(&mut self) -> Option<Tape> {
+    /// The tape of the bytes that a kind read last, if they are JSON as they stand.
+    pub(super) fn take_tape(&mut self) -> Option<Tape> {
         std::mem::take(&mut self.as_it_stands).then(|| std::mem::take(&mut self.tape))
     }
 }
@@ -122,12 +122,6 @@ impl Kind {
     /// The record's own id and its producer's sequence number, and nothing else.
     #[must_use]
     pub fn identify(&self, raw: &[u8], scratch: &mut Scratch) -> (Option<String>, Option<u64>) {
-        let found = self.identify_in(raw, scratch);
-        scratch.as_it_stands = false;
-        found
-    }
-
-    fn identify_in(&self, raw: &[u8], scratch: &mut Scratch) -> (Option<String>, Option<u64>) {
         let mut found = (None, None);
         let mut see = |context: Context<'_>| {
             found.0 = first(&context, &self.record.id).map(|value| value.as_text().into_owned());
