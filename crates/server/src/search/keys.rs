@@ -36,14 +36,8 @@ pub(super) fn is_filed(word: &str) -> bool {
 }
 
 /// A set of hashes that is being filled, and no other one ever: what it was given once it need not be given again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filing(u64);
-
-impl Default for Filing {
-    fn default() -> Self {
-        Self::NONE
-    }
-}
 
 impl Filing {
     /// The set that has been given nothing, and is never filled.

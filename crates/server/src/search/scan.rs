@@ -83,11 +83,6 @@ impl<'a> Within<'a> {
         if self.glance().asks_people { Telling::RawAndPeople } else { Telling::Raw }
     }
 
-    /// Whether a record of this source may match as far as its bytes tell, and what stands beside it.
-    fn may_match_bytes(&self, source: u32, record: &[u8], people: &[u8]) -> bool {
-        self.glance().may_match(source, record, people)
-    }
-
     /// What the medium says of a payload file, if it is there, as long as recorded. What it holds is checked when it is read.
     pub fn stamp(&self, file: &PayloadFile) -> Option<Stamp> {
         self.trail.media().stamp(&file.name()).ok().filter(|stamp| stamp.bytes == file.bytes)

@@ -16,6 +16,9 @@ const BYTES_MAX: usize = 256;
 /// Bytes of values that passed through. Half of them is room for those of an entry, whatever was before it.
 const TEXTS_BYTES: usize = 32 << 10;
 
+/// Where a value for which there is no room stands among the texts: nowhere.
+const NO_ROOM: (u32, u32) = (1, 0);
+
 thread_local! {
     /// What a thread learnt of one file it knows of the next.
     static SPELLINGS: RefCell<Spellings> = RefCell::default();
@@ -184,8 +187,8 @@ impl Spellings {
             place.known = Some(Box::new(Known { value: value.into(), spelling }));
         } else if !is_passing {
             (place.passed, place.passed_in, place.passed_filed) = (hash, self.entry, spelling.filed());
-            place.passed_at = (0, 0);
-            // One without room for it is given everything again.
+            // One without room is no text, not even an empty one, and is given everything again.
+            place.passed_at = NO_ROOM;
             if self.texts.len() + value.len() <= TEXTS_BYTES {
                 let from = self.texts.len() as u32;
                 self.texts.push_str(value);
@@ -267,6 +270,7 @@ mod tests {
         for other in ["value", "val", "", "other"] {
             assert!(!place.is_passed(other, texts), "{other}");
         }
+        assert!(!Place { passed_at: NO_ROOM, ..Place::default() }.is_passed("", texts));
     }
 
     #[test]

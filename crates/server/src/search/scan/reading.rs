@@ -233,7 +233,7 @@ impl<'a> Looking<'a> {
             // Rows come in the order of what is due.
             let of = left.iter().position(|(due, _)| *due == index).and_then(|at| left.split_at_checked(at)).unwrap_or_default().1;
             left = of;
-            of.first().is_none_or(|(_, leaf)| within.may_match_bytes(leaf.source, raw, people))
+            of.first().is_none_or(|(_, leaf)| within.glance().may_match(leaf.source, raw, people))
         })
     }
 
@@ -313,7 +313,7 @@ pub(super) struct Newest {
 pub(super) fn look_at_newest(within: &Within<'_>, walk: (Order, Option<Instant>), is_first: bool, entry: StoredEntry) -> Newest {
     let held = AtomicUsize::new(0);
     let mut looking = Looking::new(within, walk, &held, is_first);
-    if !looking.is_late() && !within.may_match_bytes(entry.leaf.source, &entry.raw, &entry.people) {
+    if !looking.is_late() && !within.glance().may_match(entry.leaf.source, &entry.raw, &entry.people) {
         return Newest { compared: vec![(entry.index, Verdict::Differs)], ..Newest::default() };
     }
     looking.compare(vec![entry], None);
