@@ -2,23 +2,22 @@
 //! in sealed segments.
 
 mod decoded;
+mod entry;
+mod open_file;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use evidence::act::PayloadFile as PayloadRef;
-use evidence::commitment::commit;
-use evidence::leaf::{Kind, LEAF_BYTES, Leaf};
+use evidence::leaf::{LEAF_BYTES, Leaf};
 use lru::LruCache;
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use crate::log::Log;
 use crate::log::chunk::Chunk;
 use crate::log::core::payload_file_of;
-use crate::log::entry::{Entries, part_lengths};
 use crate::log::shared::View;
 use crate::log::tail::ChunkRef;
 use crate::store::layout;
@@ -26,9 +25,12 @@ use crate::store::leaves_file::BUNDLE_LEAVES;
 use crate::store::media::Media;
 use crate::store::media_reader::MediaReader;
 use crate::store::nodes::{TailView, TreeNodes, sealed_bundle};
-use crate::store::payload_file::{IsWanted, OwnedRow, PayloadFile, Picked, Picker, Telling};
-use crate::store::read::decoded::Decoded;
+use crate::store::payload_file::{OwnedRow, PayloadFile};
 use crate::store::wal::{FrameAt, WalReader};
+use decoded::Decoded;
+pub use entry::{Cuts, StoredEntry, lengths_of};
+use entry::{entry_of, stored_entries};
+pub use open_file::{FileEntries, OpenFile};
 
 /// Payload files kept open, each with a descriptor and some 100 KB of what it says of itself: the files of 30 million
 /// entries.
@@ -55,77 +57,6 @@ pub enum ReadError {
     },
 }
 
-/// Where bytes are cut into parts: worked out when somebody asks, for most who read an entry do not.
-#[derive(Clone, Debug)]
-pub struct Cuts {
-    /// As stored, when it is not by the rule.
-    map: Option<Bytes>,
-    lengths: OnceLock<Vec<u32>>,
-}
-
-impl From<Vec<u32>> for Cuts {
-    /// At these lengths.
-    fn from(lengths: Vec<u32>) -> Self {
-        Self { map: None, lengths: lengths.into() }
-    }
-}
-
-/// An entry as stored, with its leaf.
-#[derive(Clone, Debug)]
-pub struct StoredEntry {
-    /// Index in the log.
-    pub index: u64,
-    /// Its leaf.
-    pub leaf: Leaf,
-    /// Event salt.
-    pub salt: [u8; 16],
-    /// Part 0.
-    pub facts: Bytes,
-    /// Part 1.
-    pub people: Bytes,
-    /// Parts 2…, concatenated.
-    pub raw: Bytes,
-    /// Where it is cut into parts 2….
-    pub cuts: Cuts,
-}
-
-impl StoredEntry {
-    /// Lengths of parts 2….
-    #[must_use]
-    pub fn lengths(&self) -> &[u32] {
-        self.cuts.lengths.get_or_init(|| lengths_of(&self.raw, self.cuts.map.as_deref()))
-    }
-
-    /// What was sent; of an act, part 2: what it does.
-    #[must_use]
-    pub fn record(&self) -> &[u8] {
-        // Where an event is cut is not asked, for that has to be worked out.
-        if self.leaf.kind != Kind::Act {
-            return &self.raw;
-        }
-        self.lengths().first().map_or(&self.raw, |length| self.raw.get(..*length as usize).unwrap_or_default())
-    }
-
-    /// Whether its bytes are what its leaf commits to.
-    #[must_use]
-    pub fn is_committed(&self) -> bool {
-        commit(&self.salt, &self.facts, &self.people, &self.raw, self.lengths()) == self.leaf.commitment
-    }
-
-    /// All parts in order.
-    #[must_use]
-    pub fn parts(&self) -> Vec<&[u8]> {
-        let mut parts: Vec<&[u8]> = vec![&self.facts, &self.people];
-        let mut rest: &[u8] = &self.raw;
-        for length in self.lengths() {
-            let (part, after) = rest.split_at(rest.len().min(*length as usize));
-            parts.push(part);
-            rest = after;
-        }
-        parts
-    }
-}
-
 /// Rows read ahead at a time: at 1 KB a row a few MiB.
 const RUN_ROWS_MAX: u64 = 4096;
 
@@ -134,64 +65,6 @@ const RUN_ROWS_MAX: u64 = 4096;
 struct Runs {
     leaves: Option<(u64, Vec<[u8; LEAF_BYTES]>)>,
     rows: BTreeMap<u16, (String, VecDeque<OwnedRow>)>,
-}
-
-fn entry_of(row: OwnedRow, leaf: Leaf, file: &str) -> Result<StoredEntry, ReadError> {
-    let index = row.index;
-    let salt = row.salts.as_ref().try_into().map_err(|_| damaged(file, format!("entry {index} has no whole salt")))?;
-    let cuts = Cuts { map: row.parts, lengths: OnceLock::new() };
-    Ok(StoredEntry { index, leaf, salt, facts: row.facts, people: row.people, raw: row.raw, cuts })
-}
-
-/// A payload file that is open.
-pub struct OpenFile {
-    name: String,
-    rows: Arc<PayloadFile<MediaReader>>,
-}
-
-impl std::fmt::Debug for OpenFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenFile").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl OpenFile {
-    /// Reads some of its entries, one call after another; what tells which of them are wanted is read first.
-    #[must_use]
-    pub fn entries(&self, telling: Telling) -> FileEntries<'_> {
-        FileEntries { name: &self.name, picker: self.rows.picker(telling) }
-    }
-
-    /// The row group of an entry: what of one is read at a time comes to 16 MiB, or to one record more.
-    #[must_use]
-    pub fn group_of(&self, index: u64) -> usize {
-        self.rows.group_of(index)
-    }
-}
-
-/// Reads entries of one payload file. While what it is asked for ascends, nothing is unpacked twice.
-#[derive(Debug)]
-pub struct FileEntries<'f> {
-    name: &'f str,
-    picker: Picker<'f, MediaReader>,
-}
-
-impl FileEntries<'_> {
-    /// Of the entries of these indexes, which must ascend and have these leaves, those that are wanted;
-    /// and how many of all the file has.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn pick(&mut self, due: &[(u64, Leaf)], is_wanted: &mut IsWanted<'_>) -> Result<(Vec<StoredEntry>, usize), ReadError> {
-        let indexes: Vec<u64> = due.iter().map(|(index, _)| *index).collect();
-        let Picked { rows, met } = self.picker.pick(&indexes, is_wanted).map_err(|why| damaged(self.name, why))?;
-        let leaf_of = |index: u64| due.binary_search_by_key(&index, |(known, _)| *known).ok().and_then(|at| due.get(at));
-        let entry = |row: OwnedRow| {
-            let (_, leaf) = leaf_of(row.index).ok_or_else(|| damaged(self.name, "a row is of another entry"))?;
-            entry_of(row, *leaf, self.name)
-        };
-        Ok((rows.into_iter().map(entry).collect::<Result<_, _>>()?, met))
-    }
 }
 
 /// Reads one trail.
@@ -489,38 +362,4 @@ pub(crate) fn prove_error(why: tlog::prove::ProveError<ReadError>, index: u64, s
         tlog::prove::ProveError::Node(why) => why,
         _ => ReadError::Beyond { index, size },
     }
-}
-
-/// Lengths of parts 2… of an entry.
-#[must_use]
-pub fn lengths_of(raw: &[u8], map: Option<&[u8]>) -> Vec<u32> {
-    let mut lengths = Vec::new();
-    match map {
-        Some(map) => part_lengths(map, &mut lengths),
-        None => evidence::cut::cut(raw, &mut lengths),
-    }
-    lengths
-}
-
-/// All entries of a chunk with their leaves.
-fn stored_entries(chunk: &Chunk) -> Result<Vec<StoredEntry>, ReadError> {
-    let mut cuts = Vec::new();
-    let mut entries = Vec::with_capacity(chunk.header.count as usize);
-    for block in &chunk.blocks {
-        let decoded = Bytes::from(block.decode().map_err(|why| damaged(layout::WAL, why))?.into_owned());
-        for entry in Entries::new(&decoded) {
-            let entry = entry.map_err(|why| damaged(layout::WAL, why))?;
-            let leaf = entry.leaf(entry.commitment(&mut cuts), chunk.header.received_at);
-            entries.push(StoredEntry {
-                index: chunk.header.first + entries.len() as u64,
-                leaf,
-                salt: entry.salt,
-                facts: decoded.slice_ref(entry.facts),
-                people: decoded.slice_ref(entry.people),
-                raw: decoded.slice_ref(entry.raw),
-                cuts: cuts.clone().into(),
-            });
-        }
-    }
-    Ok(entries)
 }
