@@ -1,7 +1,11 @@
 //! One entry as search sees it: the values that each field has.
 
+mod json;
+mod meaning;
+mod walk;
+
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
@@ -10,15 +14,18 @@ use evidence::fold::TrailState;
 use evidence::leaf::Kind;
 use memchr::memmem::Finder;
 
-use crate::intake::tape::{Node, NodeKind, Tape, unescape};
+use crate::intake::tape::Tape;
 use crate::search::compare::address;
 use crate::search::field::{Field, Name};
-use crate::search::paths::Paths;
 use crate::search::recent::Recent;
 use crate::source::directory::Directory;
 use crate::source::map::as_text;
 use crate::source::{Catalog, Mapped, Scratch};
 use crate::store::read::StoredEntry;
+use json::Json;
+pub(super) use meaning::Meaning;
+use meaning::with_scratch;
+use walk::{OBSERVED, Walk, of, paths};
 
 /// What it takes to understand an entry.
 #[derive(Clone, Copy, Debug)]
@@ -36,115 +43,6 @@ pub struct Knowing<'a> {
 /// Stops at the first value that is to the taste of whoever looks.
 pub type See<'s> = dyn FnMut(&str) -> bool + 's;
 
-/// JSON with the place of each value.
-#[derive(Debug)]
-struct Json<'a> {
-    text: Cow<'a, str>,
-    tape: Tape,
-}
-
-impl<'a> Json<'a> {
-    fn read(text: Cow<'a, str>) -> Option<Self> {
-        let mut tape = Tape::default();
-        tape.read(&text).ok()?;
-        Some(Self { text, tape })
-    }
-
-    fn slice(&self, (from, to): (u32, u32)) -> &str {
-        self.text.get(from as usize..to as usize).unwrap_or_default()
-    }
-
-    fn scalar(&self, node: &Node, see: &mut See<'_>) -> bool {
-        let written = self.slice(node.value);
-        match node.kind {
-            NodeKind::Object | NodeKind::Array | NodeKind::Null => false,
-            NodeKind::Number | NodeKind::Bool(_) => see(written),
-            NodeKind::Text { escaped } => {
-                let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
-                // Half a surrogate pair is no text: then as it is written.
-                if escaped { see(&unescape(inner).unwrap_or(Cow::Borrowed(inner))) } else { see(inner) }
-            }
-        }
-    }
-
-    /// Every value in it.
-    fn all(&self, see: &mut See<'_>) -> bool {
-        (0..self.tape.len() as u32).filter_map(|at| self.tape.node(at)).any(|node| self.scalar(node, see))
-    }
-
-    /// The values at a path; a member's own name may hold dots, and lists are passed through.
-    fn at<S: AsRef<str>>(&self, path: &[S], see: &mut See<'_>) -> bool {
-        self.below(0, path, see)
-    }
-
-    fn below<S: AsRef<str>>(&self, at: u32, path: &[S], see: &mut See<'_>) -> bool {
-        let Some(node) = self.tape.node(at) else { return false };
-        match node.kind {
-            NodeKind::Array => self.tape.children(at).any(|(child, _)| self.below(child, path, see)),
-            NodeKind::Object => self.tape.children(at).any(|(child, member)| {
-                let written = self.slice(member.name);
-                let Some(first) = path.first() else { return false };
-                // Nearly every member is settled by this.
-                if !member.escaped_name && !written.starts_with(first.as_ref()) {
-                    return false;
-                }
-                let name = unescape(written).unwrap_or(Cow::Borrowed(written));
-                (1..=path.len()).any(|taken| {
-                    let (own, rest) = path.split_at(taken);
-                    is_joined(&name, own) && self.below(child, rest, see)
-                })
-            }),
-            _ => path.is_empty() && self.scalar(node, see),
-        }
-    }
-}
-
-/// Whether `name` is these parts with dots between them.
-fn is_joined<S: AsRef<str>>(name: &str, parts: &[S]) -> bool {
-    let mut rest = name;
-    for (nth, part) in parts.iter().enumerate() {
-        let behind = if nth == 0 { Some(rest) } else { rest.strip_prefix('.') };
-        let Some(after) = behind.and_then(|rest| rest.strip_prefix(part.as_ref())) else { return false };
-        rest = after;
-    }
-    rest.is_empty()
-}
-
-thread_local! {
-    /// For the maps: nothing is mapped while something is being mapped.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-/// What an entry means, whoever its people are.
-#[derive(Debug)]
-pub(super) struct Meaning {
-    /// All but the OCSF form, which stands beside it unless it is no JSON that can be read.
-    mapped: Mapped,
-    ocsf: Option<Json<'static>>,
-}
-
-impl Meaning {
-    fn of(mut mapped: Mapped) -> Self {
-        let ocsf = String::from_utf8(std::mem::take(&mut mapped.ocsf)).unwrap_or_else(|why| as_text(why.as_bytes()).into_owned());
-        let mut tape = Tape::default();
-        if tape.read(&ocsf).is_err() {
-            // Deeper than records may be: it can be shown all the same.
-            mapped.ocsf = ocsf.into();
-            return Self { mapped, ocsf: None };
-        }
-        Self { mapped, ocsf: Some(Json { text: ocsf.into(), tape }) }
-    }
-
-    /// Bytes that keeping it takes.
-    pub fn bytes(&self) -> usize {
-        let Mapped { id, action, actor, target, sequence_of, ocsf, .. } = &self.mapped;
-        let texts = [id, action, actor, target, sequence_of].into_iter().flatten().map(String::capacity).sum::<usize>();
-        let form =
-            self.ocsf.as_ref().map_or(0, |form| form.tape.bytes() + if let Cow::Owned(text) = &form.text { text.capacity() } else { 0 });
-        texts + ocsf.capacity() + form
-    }
-}
-
 /// One entry, understood as far as somebody asks.
 pub struct Document<'a> {
     entry: &'a StoredEntry,
@@ -152,15 +50,8 @@ pub struct Document<'a> {
     raw: OnceCell<Option<Json<'a>>>,
     meaning: OnceCell<Arc<Meaning>>,
     /// What one walk over the OCSF form found, once somebody wants all fields of it.
-    walked: Option<Vec<Walked>>,
+    walk: Option<Walk>,
     remembered: Option<Remembered>,
-}
-
-/// A value in the OCSF form: of which field, by which of its paths, and where.
-struct Walked {
-    name: Name,
-    choice: usize,
-    node: Node,
 }
 
 /// How the record's own id begins in the envelope.
@@ -181,7 +72,7 @@ impl<'a> Document<'a> {
     /// An entry to be searched.
     #[must_use]
     pub fn new(entry: &'a StoredEntry, knowing: Knowing<'a>) -> Self {
-        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new(), walked: None, remembered: None }
+        Self { entry, knowing, raw: OnceCell::new(), meaning: OnceCell::new(), walk: None, remembered: None }
     }
 
     /// As it is, with the values of all named fields looked up once: for whoever asks for most of them, and
@@ -189,7 +80,7 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn remembering(mut self) -> Self {
         self.map_and_keep_tape();
-        self.walked = self.meaning().ocsf.as_ref().and_then(walk);
+        self.walk = self.meaning().ocsf.as_ref().and_then(Walk::over);
         let mut remembered = Remembered { text: String::with_capacity(TEXT_BYTES), spans: Vec::with_capacity(SPANS) };
         for name in Name::ALL {
             self.named(*name, &mut |value| {
@@ -246,7 +137,7 @@ impl<'a> Document<'a> {
                 return known;
             }
             let map = |scratch: &mut Scratch| self.knowing.catalog.map(self.entry.record(), kind, self.received_ms(), scratch);
-            let meaning = Arc::new(Meaning::of(SCRATCH.with_borrow_mut(map)));
+            let meaning = Arc::new(Meaning::of(with_scratch(map)));
             self.knowing.recent.iter().for_each(|recent| recent.understand(self.entry, kind, &meaning));
             meaning
         })
@@ -260,7 +151,7 @@ impl<'a> Document<'a> {
         }
         let Knowing { catalog, .. } = self.knowing;
         let map = |scratch: &mut Scratch| catalog.map_with_tape(self.entry.record(), self.source_kind(), self.received_ms(), scratch);
-        let (mapped, tape) = SCRATCH.with_borrow_mut(map);
+        let (mapped, tape) = with_scratch(map);
         self.meaning = OnceCell::from(Arc::new(Meaning::of(mapped)));
         self.raw = tape.map_or_else(OnceCell::new, |tape| OnceCell::from(Some(Json { text: as_text(self.entry.record()), tape })));
     }
@@ -337,11 +228,8 @@ impl<'a> Document<'a> {
     /// The values that the OCSF form has of a field, each with the number of the path it stands at.
     fn ocsf(&self, name: Name, see: &mut dyn FnMut(usize, &str) -> bool) -> bool {
         let Some(ocsf) = &self.meaning().ocsf else { return false };
-        match &self.walked {
-            Some(walked) => {
-                let mut of_name = of(name, walked, |value| value.name).iter();
-                of_name.any(|value| ocsf.scalar(&value.node, &mut |text| see(value.choice, text)))
-            }
+        match &self.walk {
+            Some(walk) => walk.each(name, ocsf, see),
             None => {
                 let mut paths = paths(name).iter().enumerate();
                 paths.any(|(choice, path)| ocsf.at(path, &mut |text| see(choice, text)))
@@ -418,105 +306,5 @@ impl<'a> Document<'a> {
             true
         });
         first
-    }
-}
-
-/// Which of the paths of [`Name::Ip`] holds what the map observed, wherever in the form it stands.
-const OBSERVED: usize = 3;
-
-/// Where the OCSF form holds a field.
-const fn paths(name: Name) -> &'static [&'static [&'static str]] {
-    match name {
-        Name::Actor => {
-            &[&["actor", "user", "email_addr"], &["actor", "user", "name"], &["actor", "user", "full_name"], &["actor", "user", "uid"]]
-        }
-        Name::Target => &[&["user", "email_addr"], &["user", "name"], &["user", "full_name"], &["user", "uid"]],
-        Name::Ip => &[&["src_endpoint", "ip"], &["device", "ip"], &["dst_endpoint", "ip"], &["observables", "value"]],
-        Name::Outcome => &[&["status"], &["status_code"], &["status_id"]],
-        Name::Class => &[&["class_name"], &["class_uid"]],
-        Name::Activity => &[&["activity_name"], &["activity_id"]],
-        Name::Severity => &[&["severity"], &["severity_id"]],
-        Name::UserAgent => &[&["http_request", "user_agent"]],
-        Name::Session => &[&["session", "uid"], &["actor", "session", "uid"]],
-        Name::Api => &[&["api", "operation"], &["api", "service", "name"]],
-        Name::Resource => &[&["resources", "name"], &["resources", "uid"], &["resource", "name"], &["resource", "uid"]],
-        Name::Account => &[&["cloud", "account", "uid"], &["cloud", "account", "name"]],
-        Name::Region => &[&["cloud", "region"]],
-        Name::Country => &[&["src_endpoint", "location", "country"], &["device", "location", "country"]],
-        Name::Asn => &[&["src_endpoint", "autonomous_system", "number"]],
-        Name::Message => &[&["message"], &["status_detail"]],
-        _ => &[],
-    }
-}
-
-/// All of these paths, each with its field and its number there.
-static PATHS: LazyLock<Paths<(Name, usize)>> = LazyLock::new(|| {
-    let of_name = |name: &'static Name| paths(*name).iter().enumerate().map(|(choice, path)| (*path, (*name, choice)));
-    Paths::new(Name::ALL.iter().flat_map(of_name))
-});
-
-/// Those of a field, in a list that is sorted by fields.
-fn of<T>(name: Name, list: &[T], name_of: impl Fn(&T) -> Name) -> &[T] {
-    let from = list.partition_point(|item| name_of(item) < name);
-    let rest = list.get(from..).unwrap_or_default();
-    let count = rest.iter().take_while(|item| name_of(item) == name).count();
-    rest.get(..count).unwrap_or_default()
-}
-
-/// All values that the OCSF form has of named fields, field by field and in the order of the paths of each; nothing when a name on
-/// the way is not written plainly: then path after path has to be followed.
-fn walk(ocsf: &Json<'_>) -> Option<Vec<Walked>> {
-    let mut walked = Vec::with_capacity(SPANS);
-    let plain = PATHS.each(&ocsf.text, &ocsf.tape, &mut |(name, choice), _, node| walked.push(Walked { name, choice, node: *node }));
-    walked.sort_by_key(|value| (value.name, value.choice));
-    plain.then_some(walked)
-}
-
-#[cfg(test)]
-#[allow(clippy::panic, reason = "a test that panics has failed")]
-mod tests {
-    use super::*;
-
-    /// Lists, several paths, names that hold dots or are escaped, values that are none, and twice the same name.
-    const FORMS: &[&str] = &[
-        r#"{"actor":{"user":{"name":"a","uid":"b","email_addr":"c"}},"user":{"uid":1},"status":"x","status_id":2,"status_code":true}"#,
-        r#"{"resources":[{"name":"a","uid":"b"},{"uid":"c"},[{"name":"d"}]],"resource":{"name":null,"uid":{}},"api":{"operation":["e","f"]}}"#,
-        r#"{"observables":[{"name":"n","value":"10.0.0.1"},{"value":"x"}],"device":{"ip":"::1"},"src_endpoint":{"ip":"10.0.0.2"}}"#,
-        r#"{"actor.user":{"name":"a"},"user":{"name":"b"}}"#,
-        r#"{"actor":{"user.name":"a","user":{"name":"b"}}}"#,
-        r#"{"\u0061ctor":{"user":{"name":"a"}},"user":{"na\u006de":"b"}}"#,
-        r#"{"user":{"name":"a"},"user":{"name":"b","uid":"c"},"message":"d\n\ud800"}"#,
-        r#"[{"message":"a"},["b"]]"#,
-        r#""message""#,
-    ];
-
-    #[test]
-    fn one_walk_finds_what_path_after_path_does() {
-        for form in FORMS {
-            let Some(ocsf) = Json::read((*form).into()) else { panic!("{form} is no JSON") };
-            let is_plain = !form.contains("actor.user") && !form.contains("user.name") && !form.contains("\\u0061");
-            let Some(walked) = walk(&ocsf) else {
-                assert!(!is_plain, "{form}");
-                continue;
-            };
-            assert!(is_plain, "{form}");
-            for name in Name::ALL {
-                let mut by_path = Vec::new();
-                for (choice, path) in paths(*name).iter().enumerate() {
-                    ocsf.at(path, &mut |value| {
-                        by_path.push((choice, value.to_owned()));
-                        false
-                    });
-                }
-                let mut by_walk = Vec::new();
-                for value in of(*name, &walked, |value| value.name) {
-                    ocsf.scalar(&value.node, &mut |text| {
-                        by_walk.push((value.choice, text.to_owned()));
-                        false
-                    });
-                }
-                assert_eq!(by_walk, by_path, "{form} {}", name.word());
-            }
-        }
     }
 }

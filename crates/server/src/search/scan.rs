@@ -4,34 +4,25 @@
 //! INVARIANT: every entry of the range that was walked is compared, or ruled out by what is derived of its
 //! file, or listed as unreadable.
 
+mod newest;
 mod reading;
+mod stretch;
+mod within;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use evidence::act::PayloadFile;
-use evidence::fold::TrailState;
 use rayon::prelude::*;
 
-use crate::log::core::stands_in_files_to;
-use crate::search::Index;
 use crate::search::ask::{Stopped, Unreadable};
 use crate::search::cursor::Order;
-use crate::search::document::Knowing;
-use crate::search::glance::Glance;
-use crate::search::matcher::Matcher;
-use crate::search::narrow::Narrowed;
-use crate::search::rows::Rows;
-use crate::search::tail::{Ahead, BLOCK_ENTRIES, Tail};
-use crate::source::directory::Directory;
-use crate::store::media::Stamp;
-use crate::store::payload_file::Telling;
 use crate::store::read::StoredEntry;
-use crate::store::trail::Trail;
-use reading::{Compared, Gaps, Looking, Newest, Part, Verdict, look_at_newest, may_match};
+use reading::{Compared, Gaps, Looking, Part, Verdict};
+pub use stretch::{Stretch, stretches};
+pub use within::Within;
 
 /// Candidates that one thread goes through, of one step: at least, and at most.
 const SHARE_MIN: usize = 32;
@@ -49,78 +40,6 @@ const FIRST_STEP: usize = 8;
 const FIRST_AHEAD: usize = 2;
 /// Some 8 KB each.
 const AHEAD: usize = 64;
-
-/// What is searched, for what.
-#[derive(Debug)]
-pub struct Within<'a> {
-    /// The log.
-    pub trail: &'a Trail,
-    /// What is derived of it.
-    pub index: &'a Index,
-    /// Which names are the same person.
-    pub directory: &'a Directory,
-    /// What holds for the log.
-    pub state: Arc<TrailState>,
-    /// What matches.
-    pub matcher: &'a Matcher,
-    /// What the bytes of a record settle, once it is asked for.
-    glance: OnceLock<Glance>,
-}
-
-impl<'a> Within<'a> {
-    /// A search of a log as it is now.
-    pub fn new(trail: &'a Trail, index: &'a Index, directory: &'a Directory, state: Arc<TrailState>, matcher: &'a Matcher) -> Self {
-        Self { trail, index, directory, state, matcher, glance: OnceLock::new() }
-    }
-
-    fn glance(&self) -> &Glance {
-        let sources = || self.state.sources.iter().map(|(number, source)| (*number, source.kind.as_str()));
-        self.glance.get_or_init(|| Glance::new(self.matcher, self.index, self.directory, sources()))
-    }
-
-    /// Which columns of a payload file tell whether an entry may match.
-    fn telling(&self) -> Telling {
-        if self.glance().asks_people { Telling::RawAndPeople } else { Telling::Raw }
-    }
-
-    /// What the medium says of a payload file, if it is there, as long as recorded. What it holds is checked when it is read.
-    pub fn stamp(&self, file: &PayloadFile) -> Option<Stamp> {
-        self.trail.media().stamp(&file.name()).ok().filter(|stamp| stamp.bytes == file.bytes)
-    }
-
-    /// What is known of a file without reading it, some files before the walk comes to it. One that is not as recorded has to
-    /// be read: then it is reported.
-    fn part(&self, file: PayloadFile) -> Part {
-        let Some(Stamp { touched, .. }) = self.stamp(&file) else {
-            return Part { file, rows: None, exact: false, gone: true, touched: None };
-        };
-        let Within { index, directory, state, matcher, .. } = self;
-        let narrowed = index.narrow(&file, matcher, directory, state);
-        let named = || {
-            let mut rows = Rows::none(file.first..file.end());
-            rows.insert(matcher.index()?);
-            Some(Narrowed { rows, exact: false })
-        };
-        match narrowed.or_else(named) {
-            Some(Narrowed { rows, exact }) => Part { file, rows: Some(Arc::new(rows)), exact, gone: false, touched },
-            None => Part { file, rows: None, exact: false, gone: false, touched },
-        }
-    }
-
-    /// What it takes to understand an entry.
-    pub fn knowing(&self) -> Knowing<'_> {
-        self.index.knowing(self.directory, &self.state)
-    }
-}
-
-/// A stretch of the log that the same payload files cover.
-#[derive(Clone, Debug)]
-pub struct Stretch {
-    /// Its indexes.
-    pub range: Range<u64>,
-    /// The files; none of what is not in files yet.
-    pub files: Option<Vec<PayloadFile>>,
-}
 
 /// How far a walk came.
 #[derive(Debug)]
@@ -346,40 +265,6 @@ impl<'a, 't> Scan<'a, 't> {
         wanted
     }
 
-    /// Goes through entries that may not stand in files yet; false when the search is over.
-    fn in_tail(&mut self, range: &Range<u64>) -> bool {
-        let Within { index, matcher, .. } = self.within;
-        let from_the_end = self.order == Order::Newest;
-        let mut ahead = Ahead::new(self.within, from_the_end, self.deadline);
-        let (mut understood, by_bytes) = (0, self.within.glance().rules_out);
-        loop {
-            let left = self.left(range);
-            if left.is_empty() {
-                return true;
-            }
-            let due = Tail::step(&left, from_the_end);
-            // What their bytes rule out need not be learnt by whoever waits for an answer, if that is most of them.
-            if !by_bytes || understood >= BLOCK_ENTRIES {
-                ahead.go(&left);
-            }
-            let is_candidate = index.tail.candidates(&due, matcher, self.within.knowing());
-            if due.clone().any(&is_candidate) {
-                let mut entries = reading::read_newest(self.within, &due, &mut self.unreadable);
-                entries.retain(|entry| is_candidate(entry.index) && may_match(self.within, entry.index, &entry.leaf));
-                let newest = compare(self.within, (self.order, self.deadline), entries);
-                understood += newest.understood;
-                self.unreadable.merge(newest.gaps);
-                if self.look_at(newest.compared) != Next::On {
-                    return false;
-                }
-            }
-            self.pass(&due);
-            if self.is_over() {
-                return false;
-            }
-        }
-    }
-
     fn is_over(&mut self) -> bool {
         if self.stopped.is_none() && self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             self.stopped = Some(Stopped::Time);
@@ -483,49 +368,4 @@ enum Next {
     Again,
     /// Not at all.
     Over,
-}
-
-/// Compares entries that stand in no file, which ascend, on all cores; in the order of the walk.
-fn compare(within: &Within<'_>, walk: (Order, Option<Instant>), mut entries: Vec<StoredEntry>) -> Newest {
-    if walk.0 == Order::Newest {
-        entries.reverse();
-    }
-    let compared = |(nth, entry): (usize, StoredEntry)| look_at_newest(within, walk, nth == 0, entry);
-    let done: Vec<_> = match entries.len() {
-        0..FIRST_STEP => entries.into_iter().enumerate().map(compared).collect(),
-        _ => entries.into_par_iter().enumerate().map(compared).collect(),
-    };
-    let mut all = Newest::default();
-    for newest in done {
-        all.compared.extend(newest.compared);
-        all.gaps.merge(newest.gaps);
-        all.understood += newest.understood;
-    }
-    all
-}
-
-/// The stretches of `due`, in ascending order.
-pub fn stretches(state: &TrailState, due: &Range<u64>) -> Vec<Stretch> {
-    let in_files = stands_in_files_to(state).clamp(due.start, due.end);
-    let files: Vec<_> = state.payload_files.values().filter(|file| file.first < in_files && file.end() > due.start).collect();
-    let mut edges: BTreeSet<u64> = files.iter().flat_map(|file| [file.first, file.end()]).collect();
-    edges.extend([due.start, in_files]);
-    let edges: Vec<u64> = edges.into_iter().filter(|edge| (due.start..=in_files).contains(edge)).collect();
-    let mut by_start: Vec<_> = files;
-    by_start.sort_unstable_by_key(|file| file.first);
-    let mut stretches = Vec::new();
-    let (mut open, mut next): (Vec<&PayloadFile>, usize) = (Vec::new(), 0);
-    for (from, to) in edges.iter().zip(edges.iter().skip(1)).map(|(from, to)| (*from, *to)) {
-        while let Some(file) = by_start.get(next).filter(|file| file.first <= from) {
-            open.push(file);
-            next += 1;
-        }
-        open.retain(|file| file.end() > from);
-        let covering = open.iter().map(|file| (*file).clone()).collect();
-        stretches.push(Stretch { range: from..to, files: Some(covering) });
-    }
-    if in_files < due.end {
-        stretches.push(Stretch { range: in_files..due.end, files: None });
-    }
-    stretches
 }

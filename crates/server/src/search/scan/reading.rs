@@ -158,6 +158,15 @@ impl<'a> Looking<'a> {
         (self.compared, self.gaps)
     }
 
+    /// Looks at an entry that stands in no file; gives also how many were not settled by their bytes.
+    pub fn at_newest(mut self, entry: StoredEntry) -> (Vec<Compared>, Gaps, u64) {
+        if !self.is_late() && !self.within.glance().may_match(entry.leaf.source, &entry.raw, &entry.people) {
+            return (vec![(entry.index, Verdict::Differs)], self.gaps, 0);
+        }
+        self.compare(vec![entry], None);
+        (self.compared, self.gaps, 1)
+    }
+
     /// Looks at entries of a file, which must have all of them.
     fn in_part(&mut self, part: &Part, mut due: Vec<(u64, Leaf)>) {
         self.forced = self.at_least_one;
@@ -298,47 +307,7 @@ fn damaged(part: &Part, why: &str) -> ReadError {
     ReadError::Damaged { path: part.file.name(), why: why.to_owned() }
 }
 
-/// What came of entries that stand in no file.
-#[derive(Debug, Default)]
-pub(super) struct Newest {
-    /// In the order of the walk.
-    pub compared: Vec<Compared>,
-    /// What could not be read.
-    pub gaps: Gaps,
-    /// How many were not settled by their bytes.
-    pub understood: u64,
-}
-
-/// Compares an entry that stands in no file; whatever the time, if it is the first.
-pub(super) fn look_at_newest(within: &Within<'_>, walk: (Order, Option<Instant>), is_first: bool, entry: StoredEntry) -> Newest {
-    let held = AtomicUsize::new(0);
-    let mut looking = Looking::new(within, walk, &held, is_first);
-    if !looking.is_late() && !within.glance().may_match(entry.leaf.source, &entry.raw, &entry.people) {
-        return Newest { compared: vec![(entry.index, Verdict::Differs)], ..Newest::default() };
-    }
-    looking.compare(vec![entry], None);
-    Newest { compared: looking.compared, gaps: looking.gaps, understood: 1 }
-}
-
 /// Whether an entry may match as far as its leaf tells.
 pub(super) fn may_match(within: &Within<'_>, index: u64, leaf: &Leaf) -> bool {
     within.matcher.matches_leaf(index, leaf, &within.state) != Some(false)
-}
-
-/// Neighbours that may not stand in files yet.
-pub(super) fn read_newest(within: &Within<'_>, range: &Range<u64>, gaps: &mut Gaps) -> Vec<StoredEntry> {
-    let reader = within.trail.reader();
-    let count = (range.end - range.start) as usize;
-    if let Ok(entries) = reader.entries(range.start, count) {
-        return entries;
-    }
-    // One by one, so that what cannot be read hides nothing else.
-    let mut entries = Vec::new();
-    for index in range.clone() {
-        match reader.entry(index) {
-            Ok(entry) => entries.push(entry),
-            Err(why) => gaps.add(index..index + 1, &why),
-        }
-    }
-    entries
 }
