@@ -42,7 +42,7 @@ const BLOCK_ENTRIES_MIN: u64 = 16;
 /// Masks for each value of the fullest block: of a log of twenty million entries in files of 65,536, about
 /// two blocks are read for nothing.
 const MASKS_A_KEY: usize = 24;
-/// Values and words remembered while a file is made, each once a block: 64 MB. Beyond, the filter says of
+/// Values and words remembered while a file is made, each once a block: 32 MB. Beyond, the filter says of
 /// everything that it may be anywhere.
 const KEYS_MAX: usize = 4_000_000;
 /// Bytes of a header: sources and kinds of one segment.
@@ -90,8 +90,10 @@ pub struct Gathered {
     block: u64,
     keys: Keys,
     filing: Filing,
-    /// What the blocks before it hold.
-    filed: Vec<(u64, u8)>,
+    /// What the blocks before it hold, one block after another.
+    filed: Vec<u64>,
+    /// Those blocks, and how much of `filed` each has.
+    blocks: Vec<(u8, usize)>,
     fullest: usize,
     too_many: bool,
 }
@@ -101,18 +103,28 @@ impl Gathered {
     #[must_use]
     pub fn new(of: &PayloadFile) -> Self {
         let width = width(&(of.first..of.end()));
-        let (header, keys, filed) = (Header::default(), Keys::default(), Vec::new());
-        Self { header, first: of.first, width, block: 0, keys, filing: Filing::begin(), filed, fullest: 0, too_many: false }
+        Self {
+            header: Header::default(),
+            first: of.first,
+            width,
+            block: 0,
+            keys: Keys::default(),
+            filing: Filing::begin(),
+            filed: Vec::new(),
+            blocks: Vec::new(),
+            fullest: 0,
+            too_many: false,
+        }
     }
 
     fn end_block(&mut self) {
         self.fullest = self.fullest.max(self.keys.len());
-        let block = u8::try_from(self.block).unwrap_or(u8::MAX);
-        self.filed.extend(self.keys.drain().map(|key| (key, block)));
+        self.blocks.push((u8::try_from(self.block).unwrap_or(u8::MAX), self.keys.len()));
+        self.filed.extend(self.keys.drain());
         self.filing = Filing::begin();
         if self.filed.len() > KEYS_MAX {
             self.too_many = true;
-            self.filed = Vec::new();
+            (self.filed, self.blocks) = (Vec::new(), Vec::new());
         }
     }
 
@@ -143,13 +155,9 @@ impl Gathered {
         let masks = if self.too_many { 0 } else { (self.fullest * MASKS_A_KEY).max(1) };
         let count = (masks as u64).div_ceil(PAGE_MASKS);
         let mut pages = vec![0; count as usize * PAGE_BYTES];
-        for (key, block) in self.filed {
-            let start = page_of(key, count) as usize * PAGE_BYTES;
-            for at in places(key) {
-                let Some(mask) = pages.get_mut(start + at..start + at + MASK_BYTES) else { continue };
-                let Ok(held) = <[u8; MASK_BYTES]>::try_from(&*mask) else { continue };
-                mask.copy_from_slice(&(u64::from_le_bytes(held) | 1 << block).to_le_bytes());
-            }
+        let mut filed = self.filed.into_iter();
+        for (block, keys) in self.blocks {
+            filed.by_ref().take(keys).for_each(|key| file(&mut pages, key, count, block));
         }
         let stamp = twox_hash::XxHash64::oneshot(0, &pages);
         for page in pages.chunks_exact_mut(PAGE_BYTES) {
@@ -181,6 +189,16 @@ impl Gathered {
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&bytes)?;
         fs::rename(&temporary, path)
+    }
+}
+
+/// Says in the pages that a block has this hash.
+fn file(pages: &mut [u8], key: u64, count: u64, block: u8) {
+    let start = page_of(key, count) as usize * PAGE_BYTES;
+    for at in places(key) {
+        let Some(mask) = pages.get_mut(start + at..start + at + MASK_BYTES) else { continue };
+        let Ok(held) = <[u8; MASK_BYTES]>::try_from(&*mask) else { continue };
+        mask.copy_from_slice(&(u64::from_le_bytes(held) | 1 << block).to_le_bytes());
     }
 }
 
