@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indelible::search::{Index, Indexer, Order, parse};
+use indelible::search::{Ask, Index, Indexer, Order, Stopped, parse};
 use proptest::test_runner::TestRunner;
 
 use crate::log::{LINES, Log, asked, cloudtrail, draw, other};
@@ -131,4 +131,44 @@ fn the_thread_of_a_server_learns_the_newest_entries() {
         std::thread::sleep(Duration::from_secs(1));
     }
     indexer.stop();
+}
+
+/// All that a line finds with such a budget, page by page, and the entries that each page read.
+fn paged(log: &Log, index: &Index, order: Order, change: impl Fn(&mut Ask)) -> (Vec<u64>, Vec<(u64, Option<Stopped>)>) {
+    let mut ask = asked("outcome:* OR source:*", order, 10_000);
+    change(&mut ask);
+    let (mut hits, mut pages) = (Vec::new(), Vec::new());
+    loop {
+        let page = log.ask(index, &ask);
+        hits.extend(page.hits.iter().map(|hit| hit.index));
+        pages.push((page.read, page.stopped));
+        match page.next {
+            Some(next) => ask.cursor = Some(next),
+            None => return (hits, pages),
+        }
+    }
+}
+
+#[test]
+fn a_search_of_the_newest_entries_keeps_to_its_budget_and_goes_on_where_it_stopped() {
+    let log = Log::new();
+    log.send("aws", "aws_cloudtrail", &draw(&mut TestRunner::deterministic(), cloudtrail(), 200));
+    let size = log.trail.view().size;
+    for order in [Order::Newest, Order::Oldest] {
+        let index = log.index();
+        let mut expected = log.naive("outcome:* OR source:*");
+        if order == Order::Newest {
+            expected.reverse();
+        }
+        // So many entries, across the edges of blocks.
+        let (hits, pages) = paged(&log, &index, order, |ask| ask.budget.entries = 25);
+        assert_eq!(hits, expected);
+        let (last, full) = pages.split_last().unwrap();
+        assert!(full.iter().all(|page| *page == (25, Some(Stopped::Entries))), "{pages:?}");
+        assert!(last.0 <= 25 && full.len() as u64 >= size / 25 - 1);
+        // No time at all: one entry is compared each time, the next in the order, and nothing is passed over.
+        let (hits, pages) = paged(&log, &index, order, |ask| ask.budget.time = Duration::ZERO);
+        assert_eq!(hits, expected);
+        assert!(pages.iter().all(|(read, stopped)| *read <= 1 && (*stopped == Some(Stopped::Time) || stopped.is_none())), "{pages:?}");
+    }
 }
