@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod altered;
 mod client;
 mod client_certificates;
 mod completeness;
