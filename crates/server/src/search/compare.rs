@@ -198,6 +198,16 @@ impl Ready {
         }
     }
 
+    /// Whether everything between two times that pass does, too.
+    #[must_use]
+    pub fn is_span(&self) -> bool {
+        match self {
+            Self::Is(literal) => literal.span.is_some(),
+            Self::Between(..) => true,
+            Self::Like(_) => false,
+        }
+    }
+
     /// The times that may pass: from the first, before the second. All, when that cannot be said.
     #[must_use]
     pub fn times(&self) -> (i64, i64) {

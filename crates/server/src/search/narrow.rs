@@ -3,6 +3,7 @@
 //! INVARIANT: an entry that is left out does not match. An answer that says that it is exact holds no entry
 //! that does not match either.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 
@@ -26,6 +27,9 @@ pub struct Narrowed {
     /// Whether all of them do.
     pub exact: bool,
 }
+
+/// Asks for the entries whose time passes.
+type Times = fn(&TermIndex, &dyn Fn(i64) -> bool) -> io::Result<Rows>;
 
 /// What is derived of one payload file.
 pub struct Derived<'a> {
@@ -117,12 +121,12 @@ impl<'a> Derived<'a> {
     }
 
     fn named(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
-        let (from, to) = ready.times();
+        let (from, _) = ready.times();
         match name {
-            Name::Time => self.times(self.happened()?, (from, to), |ms| ready.time(ms), TermIndex::where_time),
-            Name::Received => self.times(self.sidecar.header.received, (from, to), |ms| ready.time(ms), TermIndex::where_received),
-            Name::Since => self.times(self.happened()?, (from, i64::MAX), |ms| ms >= from, TermIndex::where_time),
-            Name::Until => self.times(self.sidecar.header.times, (i64::MIN, from), |ms| ms < from, TermIndex::where_time),
+            Name::Time => self.times(self.happened()?, ready, TermIndex::where_time),
+            Name::Received => self.times(self.sidecar.header.received, ready, TermIndex::where_received),
+            Name::Since => self.between(self.happened()?, (from, i64::MAX), &|ms| ms >= from, TermIndex::where_time),
+            Name::Until => self.between(self.sidecar.header.times, (i64::MIN, from), &|ms| ms < from, TermIndex::where_time),
             Name::Source => self.sources(ready),
             Name::Entry => self.entries(|kind| ready.value(kind.word())),
             Name::Index => self.index(ready),
@@ -152,13 +156,24 @@ impl<'a> Derived<'a> {
         Ok(self.terms.events_between()?.or(all))
     }
 
-    /// Entries by a time: by the first and last of the file, and only where those do not settle it, one by one.
-    fn times(
+    /// Entries whose time passes.
+    fn times(&self, span: Option<(i64, i64)>, ready: &Ready, column: Times) -> io::Result<Narrowed> {
+        let passes = |ms| ready.time(ms);
+        if ready.is_span() {
+            return self.between(span, ready.times(), &passes, column);
+        }
+        // That the first and the last look so says nothing of those between them.
+        Ok(Narrowed { rows: column(self.terms, &passes)?, exact: true })
+    }
+
+    /// Entries from one time on, before another: by the first and last of the file, and only where those do not settle it,
+    /// one by one.
+    fn between(
         &self,
         span: Option<(i64, i64)>,
         (from, to): (i64, i64),
-        passes: impl Fn(i64) -> bool,
-        column: fn(&TermIndex, &dyn Fn(i64) -> bool) -> io::Result<Rows>,
+        passes: &dyn Fn(i64) -> bool,
+        column: Times,
     ) -> io::Result<Narrowed> {
         let Some((first, last)) = span else { return Ok(self.none()) };
         if last < from || first >= to {
@@ -167,7 +182,7 @@ impl<'a> Derived<'a> {
         if from <= first && last < to && passes(first) && passes(last) {
             return self.every();
         }
-        Ok(Narrowed { rows: column(self.terms, &passes)?, exact: true })
+        Ok(Narrowed { rows: column(self.terms, passes)?, exact: true })
     }
 
     fn sources(&self, ready: &Ready) -> io::Result<Narrowed> {
@@ -227,6 +242,7 @@ impl<'a> Derived<'a> {
 
     fn terms_of(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
         let mut rows = Rows::none(self.range.clone());
+        let is_person = matches!(name, Name::Actor | Name::Target);
         let mut exact = match ready {
             Ready::Is(literal) if literal.network.is_none() => {
                 self.terms.add_is(name, &literal.folded, &mut rows)?;
@@ -235,9 +251,10 @@ impl<'a> Derived<'a> {
                 }
                 TermIndex::is_whole(&literal.folded)
             }
-            _ => self.terms.add_passing(name, ready, &mut rows)?,
+            _ if is_person => return self.people(name, ready),
+            _ => self.terms.add_passing(name, &|value| ready.value(value), &mut rows)?,
         };
-        if matches!(name, Name::Actor | Name::Target) {
+        if is_person {
             // Only the name that the map took for the person is resolved; the index does not say which it was.
             for other in other_names(self.directory, ready) {
                 self.terms.add_is(name, &fold(other), &mut rows)?;
@@ -245,6 +262,19 @@ impl<'a> Derived<'a> {
             }
         }
         Ok(Narrowed { rows, exact })
+    }
+
+    /// Entries of people who look like this: each name of the file is resolved, for those of the directory may be a
+    /// hundred times as many.
+    fn people(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
+        let (mut rows, is_known) = (Rows::none(self.range.clone()), Cell::new(false));
+        let passes = |value: &str| {
+            let by_another_name = !ready.value(value) && self.directory.identity(value).is_some_and(|identity| ready.value(identity));
+            is_known.set(is_known.get() | by_another_name);
+            by_another_name || ready.value(value)
+        };
+        let exact = self.terms.add_passing(name, &passes, &mut rows)?;
+        Ok(Narrowed { rows, exact: exact && !is_known.get() })
     }
 }
 
@@ -256,7 +286,8 @@ const fn is_quick(node: &Node) -> bool {
     }
 }
 
-/// The names by which the directory knows the people who pass: the log may have any of them.
+/// The names by which the directory knows the people who pass: the log may have any of them. Of a pattern or a range that may
+/// be everybody, so whoever has a few names of the log at hand resolves them instead.
 pub(super) fn other_names<'d>(directory: &'d Directory, ready: &Ready) -> Vec<&'d str> {
     let people = directory.people();
     let names = |identity: &str| people.get(identity).into_iter().flat_map(|person| person.names.iter().map(String::as_str));

@@ -113,6 +113,10 @@ impl Block {
 
     fn person(&self, ready: &Ready, knowing: Knowing<'_>) -> Mask {
         let Mask { bits, exact } = self.with_value(ready);
+        // What rules out nobody needs no further names.
+        if bits == ANY.bits {
+            return ANY;
+        }
         let others = other_names(knowing.directory, ready);
         Mask { bits: others.into_iter().fold(bits, |bits, name| bits | self.with(value_key(name))), exact }
     }

@@ -160,7 +160,13 @@ impl Directory {
     /// The identity that `canonical` is a name of; itself when the directory knows none.
     #[must_use]
     pub fn resolve<'a>(&'a self, canonical: &'a str) -> &'a str {
-        self.by_name.get(canonical).map_or(canonical, String::as_str)
+        self.identity(canonical).unwrap_or(canonical)
+    }
+
+    /// The identity that `canonical` is a further name of, if the directory knows one.
+    #[must_use]
+    pub fn identity(&self, canonical: &str) -> Option<&str> {
+        self.by_name.get(canonical).map(String::as_str)
     }
 
     /// The directory with these people in it; of those already there the names are replaced.

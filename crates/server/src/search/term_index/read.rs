@@ -19,7 +19,6 @@ use super::count::{BLOCK, Known};
 use super::{
     ABOUT, ABOUT_BYTES_MAX, About, CUT, ENTRY, Fields, ID, INDEX, RECEIVED, SOURCE, TERM_BYTES_MAX, TERMS, TIME, VERSION, id_hash, term,
 };
-use crate::search::compare::Ready;
 use crate::search::field::Name;
 use crate::search::rows::Rows;
 
@@ -165,7 +164,7 @@ impl TermIndex {
     ///
     /// # Errors
     /// The index is damaged.
-    pub fn add_passing(&self, name: Name, ready: &Ready, rows: &mut Rows) -> io::Result<bool> {
+    pub fn add_passing(&self, name: Name, passes: &dyn Fn(&str) -> bool, rows: &mut Rows) -> io::Result<bool> {
         contained(|| {
             let inverted = self.inverted(name)?;
             let mut exact = !self.about.respelled;
@@ -173,7 +172,7 @@ impl TermIndex {
             while terms.advance() {
                 let value = String::from_utf8_lossy(terms.key());
                 let cut = value.contains(CUT);
-                if cut || ready.value(&value) {
+                if cut || passes(&value) {
                     exact &= !cut;
                     self.add(&mut inverted.read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?, rows);
                 }
