@@ -35,6 +35,9 @@ impl Network {
     }
 }
 
+/// Bits before an IPv4 address that is written as one of IPv6 (RFC 4291 §2.5.5.2).
+const MAPPED_BITS: u32 = 96;
+
 fn bits(address: IpAddr) -> (u128, bool) {
     match address {
         IpAddr::V4(address) => (u128::from(address.to_bits()), true),
@@ -47,10 +50,17 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let (bits, v4) = bits(address.parse().map_err(|_| InvalidNetwork)?);
-        let width = if v4 { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(width), str::parse).map_err(|_| InvalidNetwork)?;
-        if prefix > width { Err(InvalidNetwork) } else { Ok(Self { bits, prefix, v4 }) }
+        let address: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let prefix: u32 = prefix.map_or(Ok(width), str::parse).map_err(|_| InvalidNetwork)?;
+        if prefix > width {
+            return Err(InvalidNetwork);
+        }
+        // `::ffff:10.0.0.0/104` are the addresses of 10.0.0.0/8: those that came over IPv6 are IPv4 addresses here.
+        match (address.to_canonical(), prefix.checked_sub(MAPPED_BITS)) {
+            (own @ IpAddr::V4(_), Some(prefix)) if address.is_ipv6() => Ok(Self { bits: bits(own).0, prefix, v4: true }),
+            _ => Ok(Self { bits: bits(address).0, prefix, v4: address.is_ipv4() }),
+        }
     }
 }
 
@@ -144,6 +154,8 @@ mod tests {
             ("2001:db8::/32", "2001:db8:1::1", "2001:db9::1"),
             ("::/0", "2001:db8::1", "192.0.2.7"),
             ("192.0.2.0/24", "::ffff:192.0.2.9", "::192.0.2.9"),
+            ("::ffff:192.0.2.0/120", "192.0.2.9", "192.0.3.9"),
+            ("::ffff:192.0.2.9", "192.0.2.9", "192.0.2.8"),
         ] {
             let network: Network = network.parse().unwrap();
             assert!(network.holds(inside.parse().unwrap()), "{network:?} {inside}");

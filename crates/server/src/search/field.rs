@@ -118,7 +118,9 @@ impl Field {
             return Ok(Self::Named(name));
         }
         for (prefix, root) in [("ocsf.", Root::Ocsf), ("raw.", Root::Raw)] {
-            if let Some(rest) = text.strip_prefix(prefix) {
+            if let Some((start, rest)) = text.split_at_checked(prefix.len())
+                && start.eq_ignore_ascii_case(prefix)
+            {
                 let path = path(rest)?;
                 return Ok(if root == Root::Ocsf { Self::Ocsf(path) } else { Self::Raw(path) });
             }

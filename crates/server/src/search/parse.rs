@@ -7,6 +7,8 @@
 //! value = word | "quoted" | ("[" | "{") bound "TO" bound ("]" | "}") | (">=" | ">" | "<=" | "<") bound
 //! ```
 
+use crate::intake::source_choice::Network;
+use crate::search::compare::address;
 use crate::search::field::{Field, Name};
 use crate::search::instant;
 use crate::search::query::{Bound, Piece, Query, Term, Test, is_keyword, is_word};
@@ -17,6 +19,8 @@ pub const LINE_BYTES_MAX: usize = 8 << 10;
 pub const TERMS_MAX: usize = 256;
 /// Characters of a pattern with wildcards: trying one takes up to their number times the value's.
 pub const PATTERN_CHARS_MAX: usize = 256;
+/// What may stand behind `ip:`.
+const ADDRESSES: &str = "10.1.2.3, 10.0.0.0/8 or 2001:db8::/32, or a pattern such as 10.1.*";
 /// Parentheses and negations inside each other.
 pub const DEPTH_MAX: usize = 32;
 
@@ -369,8 +373,12 @@ impl Parser<'_> {
             (Some(name), Test::Is(text)) if name.is_time() && instant::read(text, 0).is_none() => {
                 return Err(self.error(at, format!("{text:?} is no time: {}", instant::FORMS)));
             }
-            (None, Test::Is(text)) if text.is_empty() => {
+            (None, Test::Is(text)) if text.is_empty() && field.is_none() => {
                 return Err(self.error(at, "there is nothing in these quotes: write what to look for"));
+            }
+            // No address of a record is anything else: it would find nothing, as one that nobody used.
+            (Some(Name::Ip), Test::Is(text)) if address(text).is_none() && text.parse::<Network>().is_err() => {
+                return Err(self.error(at, format!("{text:?} is no address: write {ADDRESSES}")));
             }
             _ => {}
         }

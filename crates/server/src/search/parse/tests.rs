@@ -65,11 +65,23 @@ fn an_error_names_the_column_and_what_to_do() {
         ("act*:x", 1, "no wildcards"),
         ("raw..x:1", 1, "a name is missing"),
         ("\"\"", 1, "nothing in these quotes"),
+        ("ip:10.0.0.0/33", 4, "is no address: write 10.1.2.3, 10.0.0.0/8"),
+        ("ip:10.1", 4, "a pattern such as 10.1.*"),
         ("()", 2, "before this parenthesis"),
     ] {
         let why = parse(line).unwrap_err();
         assert_eq!(why.column, column, "{line}: {why}");
         assert!(why.why.contains(says), "{line}: {why}");
+    }
+}
+
+#[test]
+fn an_empty_text_and_a_prefix_in_capitals_are_taken() {
+    for (one, other) in [("RAW.user:ana", "raw.user:ana"), ("Ocsf.class_uid:1", "ocsf.class_uid:1")] {
+        assert_eq!(parse(one).unwrap(), parse(other).unwrap());
+    }
+    for line in ["raw.x:\"\"", "ocsf.x:\"\"", "actor:\"\"", "ip:::1", "ip:10.0.0.0/8", "ip:10.*", "ip:[10.0.0.1 TO 10.0.0.9]"] {
+        assert!(parse(line).is_ok(), "{line}");
     }
 }
 
@@ -125,6 +137,8 @@ fn term() -> impl Strategy<Value = Query> {
     (field(), test()).prop_map(|(field, test)| match (&field, &test) {
         // Free text has no ranges.
         (None, Test::Between(..)) => Query::Term(Term { field: Some(Field::Named(Name::Index)), test }),
+        // Addresses are addresses.
+        (Some(Field::Named(Name::Ip)), Test::Is(_)) => Query::Term(Term { field, test: Test::Is("10.1.2.3".to_owned()) }),
         _ => Query::Term(Term { field, test }),
     })
 }
