@@ -20,6 +20,7 @@ use crate::search::field::{Field, Name};
 use crate::search::recent::Recent;
 use crate::source::directory::Directory;
 use crate::source::map::as_text;
+use crate::source::write::MADE_UP;
 use crate::source::{Catalog, Mapped, Scratch};
 use crate::store::read::StoredEntry;
 use json::Json;
@@ -66,6 +67,11 @@ struct Remembered {
     text: String,
     /// Where in `text` each begins and ends, field by field as [`Name::ALL`] has them.
     spans: Vec<(Name, Range<usize>)>,
+}
+
+/// Whether a name stands in the OCSF form only because the schema asks for one: the record gives `own` or nothing.
+fn is_made_up(own: Option<&str>, name: &str) -> bool {
+    name == MADE_UP && own != Some(MADE_UP)
 }
 
 impl<'a> Document<'a> {
@@ -243,8 +249,8 @@ impl<'a> Document<'a> {
             return of_name.filter_map(|(_, span)| text.get(span.clone())).any(see);
         }
         match name {
-            Name::Actor => self.person(self.meaning().mapped.actor.as_deref(), see) || self.ocsf(name, &mut |_, value| see(value)),
-            Name::Target => self.person(self.meaning().mapped.target.as_deref(), see) || self.ocsf(name, &mut |_, value| see(value)),
+            Name::Actor => self.people(name, self.meaning().mapped.actor.as_deref(), see),
+            Name::Target => self.people(name, self.meaning().mapped.target.as_deref(), see),
             Name::Action => self.action(see),
             // What the map observed may be something else than an address.
             Name::Ip => self.ocsf(name, &mut |choice, value| (choice != OBSERVED || address(value).is_some()) && see(value)),
@@ -268,6 +274,11 @@ impl<'a> Document<'a> {
         may_have.then(|| People::parse(&self.entry.people)).flatten().and_then(|people| people.id)
     }
 
+    /// Who it is, and all that the OCSF form calls them.
+    fn people(&self, name: Name, own: Option<&str>, see: &mut See<'_>) -> bool {
+        self.person(own, see) || self.ocsf(name, &mut |_, value| !is_made_up(own, value) && see(value))
+    }
+
     /// A name, and the one identity that the directory knows by it.
     fn person(&self, name: Option<&str>, see: &mut See<'_>) -> bool {
         let Some(name) = name else { return false };
@@ -287,6 +298,7 @@ impl<'a> Document<'a> {
             false
         });
         let [operation, service] = called;
+        let operation = operation.filter(|operation| !is_made_up(self.meaning().mapped.action.as_deref(), operation));
         // As people write it: iam.CreateUser for CreateUser at iam.amazonaws.com.
         let qualified = service.zip(operation.as_ref()).map(|(service, operation)| {
             let service = service.split('.').next().unwrap_or_default();

@@ -11,9 +11,8 @@ use crate::source::emit::{Leaf, Object, Out};
 use crate::source::expression::{Expression, Function, Inner, Path, Piece, Primary, Segment};
 use crate::source::inner::syslog::{FACILITIES, LEVELS};
 use crate::source::kind::{Decoder, Identity, Kind};
+use crate::source::write::MADE_UP;
 
-/// The name of a person or thing that the schema asks for and the record does not give.
-const MADE_UP: &str = "unknown";
 /// Members that decoders make of what has no names. Their names may be values.
 const MEMBERS: [&str; 11] = ["app", "facility", "host", "level", "message", "msgid", "pid", "pri", "received", "serial", "time"];
 const DATA: &str = "sd";

@@ -8,6 +8,9 @@ use crate::source::expression::Path;
 use crate::source::shape::{Shape, shaped};
 use crate::source::value::Value;
 
+/// The name of a person or thing that the schema asks for and the record does not give.
+pub const MADE_UP: &str = "unknown";
+
 /// A value that stands in the output and is worth finding.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed<'o> {
@@ -175,7 +178,7 @@ impl<'d> Writer<'_, 'd> {
                 _ => None,
             });
             self.begin(b"\"name\":");
-            write_string(address.as_ref().map_or("unknown".into(), Value::as_text).as_ref(), &mut self.out);
+            write_string(address.as_ref().map_or(MADE_UP.into(), Value::as_text).as_ref(), &mut self.out);
         }
         for (_, fill) in &object.fill {
             if missing & 1 == 1 {
