@@ -42,9 +42,12 @@ const BLOCK_ENTRIES_MIN: u64 = 16;
 /// Masks for each value of the fullest block: of a log of twenty million entries in files of 65,536, about
 /// two blocks are read for nothing.
 const MASKS_A_KEY: usize = 24;
-/// Values and words remembered while a file is made, each once a block: 32 MB. Beyond, the filter says of
-/// everything that it may be anywhere.
+/// Values and words remembered while a file is made, each once a block: 32 MB, and twice that of the block that is being
+/// filled. Beyond, the filter says of everything that it may be anywhere.
 const KEYS_MAX: usize = 4_000_000;
+/// Bytes of the pages at most, beside half of the payload file: of ordinary events they take a quarter of it. Where one block
+/// has words beyond measure, it is said of more words that it may have them.
+const PAGES_BYTES_MIN: u64 = 4 << 20;
 /// Bytes of a header: sources and kinds of one segment.
 const HEADER_BYTES_MAX: usize = 4 << 20;
 /// One bit each, as in Parquet's split-block Bloom filter.
@@ -122,9 +125,13 @@ impl Gathered {
         self.blocks.push((u8::try_from(self.block).unwrap_or(u8::MAX), self.keys.len()));
         self.filed.extend(self.keys.drain());
         self.filing = Filing::begin();
-        if self.filed.len() > KEYS_MAX {
+    }
+
+    /// Remembers no more than there is room for.
+    fn give_up_beyond_bounds(&mut self) {
+        if self.filed.len() + self.keys.len() > KEYS_MAX {
             self.too_many = true;
-            (self.filed, self.blocks) = (Vec::new(), Vec::new());
+            (self.filed, self.blocks, self.keys) = (Vec::new(), Vec::new(), Keys::default());
         }
     }
 
@@ -147,13 +154,14 @@ impl Gathered {
         each_key(document, spellings, self.filing, &mut |key| {
             self.keys.insert(key);
         });
+        self.give_up_beyond_bounds();
     }
 
-    /// The file's bytes.
-    fn encode(mut self, of: &PayloadFile, maps: &str) -> io::Result<Vec<u8>> {
+    /// The file's bytes: what stands before its pages, and the pages.
+    fn encode(mut self, of: &PayloadFile, maps: &str) -> io::Result<[Vec<u8>; 2]> {
         self.end_block();
         let masks = if self.too_many { 0 } else { (self.fullest * MASKS_A_KEY).max(1) };
-        let count = (masks as u64).div_ceil(PAGE_MASKS);
+        let count = (masks as u64).div_ceil(PAGE_MASKS).min((of.bytes / 2).max(PAGES_BYTES_MIN) / PAGE_BYTES as u64);
         let mut pages = vec![0; count as usize * PAGE_BYTES];
         let mut filed = self.filed.into_iter();
         for (block, keys) in self.blocks {
@@ -171,11 +179,10 @@ impl Gathered {
         let header = Header { version: VERSION, file, maps: maps.to_owned(), pages: count, stamp, ..self.header };
         let json = serde_json::to_vec(&header)?;
         let length = u32::try_from(json.len()).map_err(|_| io::ErrorKind::FileTooLarge)?.to_le_bytes();
-        let mut bytes = [MAGIC.as_slice(), &length, &json].concat();
-        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
-        bytes.resize(bytes.len().next_multiple_of(PAGE_BYTES), 0);
-        bytes.extend_from_slice(&pages);
-        Ok(bytes)
+        let mut head = [MAGIC.as_slice(), &length, &json].concat();
+        head.extend_from_slice(&crc32c::crc32c(&head).to_le_bytes());
+        head.resize(head.len().next_multiple_of(PAGE_BYTES), 0);
+        Ok([head, pages])
     }
 
     /// Writes the file in one step, readable to its owner alone. It is derived, so it need not outlive a
@@ -184,11 +191,21 @@ impl Gathered {
     /// # Errors
     /// What the system says.
     pub fn write(self, path: &Path, of: &PayloadFile, maps: &str) -> io::Result<()> {
-        let bytes = self.encode(of, maps)?;
+        let parts = self.encode(of, maps)?;
         let temporary = path.with_extension("tmp");
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&bytes)?;
-        fs::rename(&temporary, path)
+        let written = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)
+            .and_then(|mut file| parts.iter().try_for_each(|part| file.write_all(part)))
+            .and_then(|()| fs::rename(&temporary, path));
+        if written.is_err() {
+            // Half a file on a full disk helps nobody.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
     }
 }
 
@@ -299,5 +316,66 @@ impl Sidecar {
         let mut rows = Rows::none(self.range.clone());
         self.add(blocks, &mut rows);
         Ok(rows)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+
+    fn file(bytes: u64) -> PayloadFile {
+        PayloadFile { sha256: [7; 32], bytes, first: 0, count: 64 * BLOCK_ENTRIES_MIN, class: 1, generation: 0 }
+    }
+
+    /// Hashes of a block, unlike those of another.
+    fn keys(block: u64, count: u64) -> impl Iterator<Item = u64> {
+        (0..count).map(move |nth| (block << 32 | nth).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    #[test]
+    fn one_block_with_words_beyond_measure_makes_the_filter_no_larger_than_half_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = file(16 << 20);
+        let mut gathered = Gathered::new(&of);
+        for (block, count) in [(0, 100), (1, 200_000), (2, 100)] {
+            gathered.block = block;
+            gathered.keys.extend(keys(block, count));
+            gathered.end_block();
+        }
+        let path = dir.path().join("x.search");
+        gathered.write(&path, &of, "maps").unwrap();
+        let pages = fs::metadata(&path).unwrap().len() - PAGE_BYTES as u64;
+        assert!(pages <= of.bytes / 2 && pages + PAGE_BYTES as u64 > of.bytes / 2, "{pages}");
+        let sidecar = Sidecar::open(&path, &of, "maps").unwrap();
+        for (block, count) in [(0, 100), (1, 200_000), (2, 100)] {
+            assert!(keys(block, count).all(|key| sidecar.blocks(key).unwrap() >> block & 1 == 1), "what is there is found");
+        }
+        // What stands in the blocks beside it is still told apart.
+        assert!(keys(2, 100).filter(|key| sidecar.blocks(*key).unwrap() & 1 == 1).count() < 5);
+    }
+
+    #[test]
+    fn beyond_what_is_remembered_nothing_is_ruled_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = file(1 << 20);
+        let mut gathered = Gathered::new(&of);
+        gathered.keys.extend(keys(0, KEYS_MAX as u64 + 1));
+        gathered.give_up_beyond_bounds();
+        assert!(gathered.too_many && gathered.keys.is_empty());
+        let path = dir.path().join("x.search");
+        gathered.write(&path, &of, "maps").unwrap();
+        assert_eq!(Sidecar::open(&path, &of, "maps").unwrap().blocks(1).unwrap(), u64::MAX);
+    }
+
+    #[test]
+    fn what_cannot_be_put_in_its_place_is_not_left_half_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = file(1 << 20);
+        let path = dir.path().join("x.search");
+        // A directory with something in it stands in its place.
+        fs::create_dir_all(path.join("y")).unwrap();
+        assert!(Gathered::new(&of).write(&path, &of, "maps").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -1,12 +1,16 @@
 //! What is to be derived though it is there, what is being derived, and what cannot be.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use evidence::act::PayloadFile;
 
 /// Files that are looked through at a time. Each takes a core and about 150 MB.
 const THREADS: usize = 2;
+/// How long a file that could not be derived is left alone: a disk that was full may have room again, and one file that
+/// never comes out costs a look in so many minutes.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Makes what comes next, and next, on this thread and some more, until nothing does.
 pub(super) fn side_by_side<T>(next: impl Fn() -> Option<T> + Sync, make: impl Fn(T) + Sync) {
@@ -27,8 +31,8 @@ struct Files {
     again: HashSet<String>,
     /// A thread is at them.
     under_way: HashSet<String>,
-    /// Could not be derived by this process: it does not try again unless somebody asks.
-    failed: HashSet<String>,
+    /// Could not be derived, and when that was: it is tried again after a while, and when somebody asks.
+    failed: HashMap<String, Instant>,
 }
 
 /// Who has to do what, and what came of it.
@@ -72,14 +76,34 @@ impl Work {
         let (mut known, name) = (self.files(), file.name());
         known.under_way.remove(&name);
         if failed {
-            known.failed.insert(name);
+            known.failed.insert(name, Instant::now());
         } else {
             known.failed.remove(&name);
         }
     }
 
-    /// Whether a file could not be derived.
+    /// Whether a file could not be derived a moment ago.
     pub(super) fn has_failed(&self, file: &PayloadFile) -> bool {
-        self.files().failed.contains(&file.name())
+        self.has_failed_within(file, RETRY_AFTER)
+    }
+
+    fn has_failed_within(&self, file: &PayloadFile, time: Duration) -> bool {
+        self.files().failed.get(&file.name()).is_some_and(|at| at.elapsed() < time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_tried_again_after_a_while_and_at_once_when_somebody_asks() {
+        let file = PayloadFile { first: 0, count: 1, class: 1, generation: 0, bytes: 1, sha256: [0; 32] };
+        let work = Work::default();
+        work.begin(&file);
+        work.end(&file, true);
+        assert!(work.has_failed(&file) && !work.has_failed_within(&file, Duration::ZERO));
+        work.want(std::slice::from_ref(&file));
+        assert!(!work.has_failed(&file) && work.is_due(&file));
     }
 }
