@@ -52,6 +52,7 @@ mod operate;
 mod otlp;
 mod protocol;
 mod query;
+mod readable;
 mod receive;
 mod remap;
 mod route;

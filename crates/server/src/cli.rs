@@ -20,6 +20,7 @@ mod export;
 pub mod failure;
 mod forward;
 mod get;
+mod hit;
 mod identity;
 mod import;
 mod init;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::api::instant::format_rfc3339;
+use crate::api::readable::{is_readable, made_readable};
 use crate::search::document::{self, Document};
 use crate::source::Catalog;
 use crate::source::directory::Directory;
@@ -23,7 +24,7 @@ pub struct EntryJson {
     class: Numbered,
     leaf: LeafJson,
     envelope: Envelope,
-    /// The event: its own JSON, or its text as a string. Of an act, what it does.
+    /// The event: its own JSON, or its text as a string, as of JSON that not every reader takes. Of an act, what it does.
     raw: Box<RawValue>,
     /// The bytes, when they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,13 +107,23 @@ impl RawType {
     }
 }
 
-/// The bytes as a JSON value: as they are, if they are JSON, else as a string.
+/// The bytes as a JSON value: as they are, if they are JSON that any reader takes, else as a string.
 fn value(raw: &[u8]) -> Box<RawValue> {
-    if let Ok(json) = serde_json::from_slice::<&RawValue>(raw) {
+    if is_readable(raw)
+        && let Ok(json) = serde_json::from_slice::<&RawValue>(raw)
+    {
         return json.to_owned();
     }
     let text = String::from_utf8_lossy(raw);
     serde_json::value::to_raw_value(&text).unwrap_or_default()
+}
+
+/// An OCSF form, with what is no character and numbers without bounds replaced.
+fn ocsf(form: &str) -> Box<RawValue> {
+    if is_readable(form.as_bytes()) {
+        return value(form.as_bytes());
+    }
+    value(made_readable(form).as_deref().unwrap_or(form).as_bytes())
 }
 
 impl EntryJson {
@@ -164,7 +175,7 @@ impl EntryJson {
                 kind: mapped.kind.clone(),
                 map: mapped.version,
                 identity: Identities { actor: person(&mapped.actor), target: person(&mapped.target) },
-                ocsf: value(document.ocsf_text().as_bytes()),
+                ocsf: ocsf(&document.ocsf_text()),
             });
         }
         self

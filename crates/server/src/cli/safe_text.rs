@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Replaces what is not plain text by its `\uXXXX` form: control characters other than line feed and tab,
-/// marks and overrides of the reading order, other line ends, and characters without any width. All are
-/// in the basic plane, so that inside a JSON string the form is the character's own escape.
+/// marks and overrides of the reading order, other line ends, and characters that show nothing. Inside a JSON string the form
+/// is the character's own escape; one beyond the basic plane has two (RFC 8259 §7).
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hazard) {
         return Cow::Borrowed(text);
@@ -14,8 +14,10 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     let mut safe = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         if is_hazard(character) {
-            // Writing to a String cannot fail.
-            let _ = write!(safe, "\\u{:04x}", u32::from(character));
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
         } else {
             safe.push(character);
         }
@@ -31,7 +33,11 @@ pub fn escape_line(text: &str) -> String {
 fn is_hazard(character: char) -> bool {
     match character {
         '\n' | '\t' => false,
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => true,
+        // All that Unicode calls ignorable, and blanks that look like nothing; but \u{fe0f}, which makes the sign before it an emoji.
+        '\u{ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' => true,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' => true,
+        '\u{fe00}'..='\u{fe0e}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' => true,
+        '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => true,
         other => other.is_control(),
     }
 }
@@ -44,6 +50,7 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_shown_instead() {
         assert_eq!(escape("\u{1b}[2J\u{9b}31m\r\u{7}\u{7f}"), "\\u001b[2J\\u009b31m\\u000d\\u0007\\u007f");
+        assert_eq!(escape("t\u{e0041}ag\u{115f}\u{3164}x\u{ad}"), "t\\udb40\\udc41ag\\u115f\\u3164x\\u00ad");
         assert_eq!(escape("a\u{202e}b\u{2066}c\u{200b}\u{2028}"), "a\\u202eb\\u2066c\\u200b\\u2028");
     }
 

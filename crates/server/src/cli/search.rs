@@ -5,11 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::api::page;
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::hit::Hit;
 use crate::cli::maps::MapArgs;
 use crate::cli::place::Place;
 use crate::cli::safe_text::{escape, escape_line};
@@ -59,10 +62,35 @@ pub struct Search {
     place: Place,
 }
 
+/// A page of an answer.
+#[derive(Deserialize)]
+pub struct Page {
+    /// The matches, as they are written.
+    pub events: Vec<Box<RawValue>>,
+    /// What it covers.
+    pub covered: Value,
+    /// The log that it is about.
+    #[serde(default)]
+    pub tree: Value,
+    #[serde(default)]
+    query: Value,
+    next: Option<String>,
+}
+
+/// An answer as `--json` shows it.
+#[derive(Serialize)]
+struct Whole<'a> {
+    query: &'a Value,
+    events: Vec<&'a RawValue>,
+    tree: &'a Value,
+    covered: Value,
+    more: bool,
+}
+
 /// All pages of an answer.
 #[derive(Default)]
 struct Pages {
-    hits: Vec<Value>,
+    hits: Vec<Hit>,
     query: Value,
     tree: Value,
     covered: Option<(u64, u64)>,
@@ -93,7 +121,7 @@ impl Search {
             None => self.ask_server()?,
         };
         if self.json {
-            writeln!(out, "{}", escape(&pages.to_json().to_string()))?;
+            writeln!(out, "{}", escape(&pages.to_json()?))?;
         } else if self.csv {
             write_csv(&pages.hits, out)?;
         } else {
@@ -114,7 +142,7 @@ impl Search {
             if let Some(cursor) = cursor {
                 query.append_pair("cursor", cursor);
             }
-            server.fetch(&format!("/v1/search?{}", query.finish()))?.json()
+            page_of(&server.fetch(&format!("/v1/search?{}", query.finish()))?.body)
         })
     }
 
@@ -129,7 +157,7 @@ impl Search {
                     now_ms: Clock::system().now_ms(),
                     budget: Budget { hits: limit, bytes: PAGE_BYTES, time: Duration::from_secs(3600), entries: u64::MAX },
                 };
-                Ok(serde_json::to_value(&page(log.trail, log.index, log.directory, &ask)?)?)
+                page_of(&serde_json::to_vec(&page(log.trail, log.index, log.directory, &ask)?)?)
             })?;
             let query = pages.query.as_str().unwrap_or_default();
             let size = pages.tree.get("size").and_then(Value::as_u64).unwrap_or_default();
@@ -139,7 +167,7 @@ impl Search {
     }
 
     /// Asks for pages until there are enough matches or the log ends.
-    fn pages(&self, ask: impl Fn(usize, Option<&str>) -> Result<Value, Failure>) -> Result<Pages, Failure> {
+    fn pages(&self, ask: impl Fn(usize, Option<&str>) -> Result<Page, Failure>) -> Result<Pages, Failure> {
         let (mut pages, limit) = (Pages::default(), self.limit as usize);
         loop {
             let page = ask(PAGE.min(limit - pages.hits.len()), pages.next.as_deref())?;
@@ -152,35 +180,34 @@ impl Search {
 }
 
 impl Pages {
-    fn take(&mut self, mut page: Value) -> Result<(), Failure> {
-        let other = || Failure::new("the server's answer is none to a search: it may be of another version");
-        let Some(Value::Array(hits)) = page.get_mut("events").map(Value::take) else { return Err(other()) };
-        let covered = page.get("covered").ok_or_else(other)?;
-        let number = |name: &str| covered.get(name).and_then(Value::as_u64).ok_or_else(other);
+    fn take(&mut self, page: Page) -> Result<(), Failure> {
+        let Page { events, covered, tree, query, next } = page;
+        let number = |name: &str| covered.get(name).and_then(Value::as_u64).ok_or_else(other_answer);
         let (from, to) = (number("from")?, number("to")?);
         self.covered = Some(self.covered.map_or((from, to), |(first, end)| (first.min(from), end.max(to))));
         self.read = self.read.saturating_add(number("read")?);
         self.ruled_out = self.ruled_out.saturating_add(number("ruled_out")?);
         self.unreadable.extend(covered.get("unreadable").and_then(Value::as_array).cloned().unwrap_or_default());
-        self.next = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        self.hits.extend(hits);
-        self.query = page.get("query").cloned().unwrap_or_default();
-        self.tree = page.get("tree").cloned().unwrap_or_default();
+        for event in events {
+            self.hits.push(Hit::read(event.get()).map_err(|_| other_answer())?);
+        }
+        (self.next, self.query, self.tree) = (next, query, tree);
         Ok(())
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(&self) -> Result<String, Failure> {
         let (from, to) = self.covered.unwrap_or_default();
-        json!({
-            "query": self.query,
-            "events": self.hits,
-            "tree": self.tree,
-            "covered": {
+        let whole = Whole {
+            query: &self.query,
+            events: self.hits.iter().map(|hit| serde_json::from_str(hit.written())).collect::<Result<_, _>>()?,
+            tree: &self.tree,
+            covered: json!({
                 "from": from, "to": to, "read": self.read, "ruled_out": self.ruled_out,
                 "complete": self.unreadable.is_empty(), "unreadable": self.unreadable,
-            },
-            "more": self.next.is_some(),
-        })
+            }),
+            more: self.next.is_some(),
+        };
+        Ok(serde_json::to_string(&whole)?)
     }
 
     fn say_what_is_covered(&self) -> Result<(), Failure> {
@@ -210,22 +237,20 @@ impl Pages {
     }
 }
 
-/// A member of a match as text, empty when it is not there.
-fn cell(hit: &Value, column: &str) -> String {
-    let found = match column {
-        "index" | "received_at" | "raw" => hit.get(column),
-        "source" => hit.pointer("/source/name"),
-        "kind" => hit.pointer("/meaning/kind").or_else(|| hit.get("kind")),
-        of => hit.get("summary").and_then(|summary| summary.get(of)),
-    };
-    match found {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
-    }
+/// Reads a page.
+///
+/// # Errors
+/// It is none.
+pub fn page_of(answer: &[u8]) -> Result<Page, Failure> {
+    serde_json::from_slice(answer)
+        .map_err(Failure::at("the server's answer is none to a search: is --url the address of an Indelible server?"))
 }
 
-fn write_table(hits: &[Value], out: &mut dyn Write) -> Result<(), Failure> {
+fn other_answer() -> Failure {
+    Failure::new("the server's answer is none to a search: it may be of another version")
+}
+
+fn write_table(hits: &[Hit], out: &mut dyn Write) -> Result<(), Failure> {
     if hits.is_empty() {
         return Ok(());
     }
@@ -234,7 +259,7 @@ fn write_table(hits: &[Value], out: &mut dyn Write) -> Result<(), Failure> {
         _ => text,
     };
     let titles = COLUMNS.map(|(name, _)| name.to_owned());
-    let row = |hit: &Value| COLUMNS.map(|(name, most)| shortened(escape_line(&cell(hit, name)), most));
+    let row = |hit: &Hit| COLUMNS.map(|(name, most)| shortened(escape_line(&hit.column(name)), most));
     let rows: Vec<_> = std::iter::once(titles).chain(hits.iter().map(row)).collect();
     let mut widths = [0; COLUMNS.len()];
     for (width, nth) in widths.iter_mut().zip(0..) {
@@ -247,25 +272,27 @@ fn write_table(hits: &[Value], out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_csv(hits: &[Value], out: &mut dyn Write) -> Result<(), Failure> {
+fn write_csv(hits: &[Hit], out: &mut dyn Write) -> Result<(), Failure> {
     const CSV: [&str; 11] = ["index", "time", "received_at", "source", "kind", "actor", "action", "outcome", "ip", "target", "raw"];
     let failed = |why: csv::Error| Failure::new(format!("the table cannot be written: {why}"));
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(CSV).map_err(failed)?;
     for hit in hits {
-        writer.write_record(CSV.map(|column| safe_cell(&escape(&cell(hit, column))).into_owned())).map_err(failed)?;
+        writer.write_record(CSV.map(|column| safe_cell(&escape(&hit.column(column))).into_owned())).map_err(failed)?;
     }
     writer.flush()?;
     Ok(())
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 
-    fn hit(actor: &str) -> Value {
-        json!({"index": 7, "received_at": "r", "source": {"name": "okta"}, "raw": {"a": 1}, "kind": "event",
-            "summary": {"time": "t", "actor": actor, "action": null, "outcome": "Success", "ip": "192.0.2.1", "target": null}})
+    fn hit(actor: &str) -> Hit {
+        let hit = json!({"index": 7, "received_at": "r", "source": {"name": "okta"}, "raw": {"a": 1}, "kind": "event",
+            "summary": {"time": "t", "actor": actor, "action": null, "outcome": "Success", "ip": "192.0.2.1", "target": null}});
+        Hit::read(&hit.to_string()).unwrap()
     }
 
     fn csv(actor: &str) -> String {

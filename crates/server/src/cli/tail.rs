@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use crate::cli::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::hit::Hit;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::saved::line_at;
-use crate::cli::search::checked_line;
+use crate::cli::search::{checked_line, page_of};
 use crate::cli::server::{Server, ServerArgs, Streamed};
 
 /// Most of the newest entries shown first: one page of a search.
@@ -81,16 +82,15 @@ impl Tail {
     fn show_newest(&self, server: &Server, line: &str, out: &mut dyn Write) -> Result<u64, Failure> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("q", line).append_pair("limit", &self.lines.max(1).to_string());
-        let page = server.fetch(&format!("/v1/search?{}", query.finish()))?.json()?;
-        let hits = page.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        for hit in hits.iter().take(usize::try_from(self.lines).unwrap_or(usize::MAX)).rev() {
-            self.show(hit, out)?;
+        let page = page_of(&server.fetch(&format!("/v1/search?{}", query.finish()))?.body)?;
+        for hit in page.events.iter().take(usize::try_from(self.lines).unwrap_or(usize::MAX)).rev() {
+            self.show(hit.get(), out)?;
         }
-        for gap in page.pointer("/covered/unreadable").and_then(Value::as_array).into_iter().flatten() {
+        for gap in page.covered.get("unreadable").and_then(Value::as_array).into_iter().flatten() {
             say_unreadable(gap);
         }
         out.flush()?;
-        let size = page.pointer("/tree/size").and_then(Value::as_u64);
+        let size = page.tree.get("size").and_then(Value::as_u64);
         size.ok_or_else(|| Failure::new("the server's answer has no size: is --url the address of an Indelible server?"))
     }
 
@@ -127,11 +127,11 @@ impl Tail {
                 Ok(None) => return Ok("the connection ended".into()),
                 Err(why) => return Ok(format!("the connection broke: {why}")),
             };
-            let data: Option<Value> = serde_json::from_str(&event.data).ok();
-            match (event.name.as_str(), data) {
-                ("", Some(hit)) => self.show(&hit, out)?,
-                ("unreadable", Some(gap)) => say_unreadable(&gap),
-                ("end", Some(why)) => return Ok(why.get("message").and_then(Value::as_str).unwrap_or("the server ended it").to_owned()),
+            let data = || serde_json::from_str::<Value>(&event.data).unwrap_or_default();
+            match event.name.as_str() {
+                "" => self.show(&event.data, out)?,
+                "unreadable" => say_unreadable(&data()),
+                "end" => return Ok(data().get("message").and_then(Value::as_str).unwrap_or("the server ended it").to_owned()),
                 // How it began, a sign of life, and what a later server may say.
                 _ => {}
             }
@@ -143,11 +143,12 @@ impl Tail {
         }
     }
 
-    fn show(&self, hit: &Value, out: &mut dyn Write) -> Result<(), Failure> {
+    fn show(&self, hit: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let hit = Hit::read(hit).map_err(Failure::at("the server shows an entry in another way: it may be of another version"))?;
         if self.json {
-            writeln!(out, "{}", escape(&hit.to_string()))?;
+            writeln!(out, "{}", escape(hit.written()))?;
         } else {
-            writeln!(out, "{}", escape_line(&line_of(hit)))?;
+            writeln!(out, "{}", escape_line(&line_of(&hit)))?;
         }
         Ok(())
     }
@@ -170,45 +171,50 @@ fn say_unreadable(gap: &Value) {
     eprintln!("NOT READ: entries {} to {}: {}", member("first"), member("last"), escape_line(&member("why")));
 }
 
-fn line_of(hit: &Value) -> String {
-    let source = text(hit.pointer("/source/name"));
-    let source = if source.is_empty() { text(hit.get("kind")) } else { source };
-    let summary = COLUMNS.map(|(name, width)| (text(hit.get("summary").and_then(|summary| summary.get(name))), width));
-    let is_event = hit.get("kind").and_then(Value::as_str) == Some("event");
+fn line_of(hit: &Hit) -> String {
+    let source = hit.column("source");
+    let source = if source.is_empty() { hit.column("entry") } else { source };
+    let summary = COLUMNS.map(|(name, width)| (hit.column(name), width));
+    let is_event = hit.column("entry") == "event";
     // An outcome alone says nothing: most maps give one to what they do not know.
     let says_who_or_what = summary.iter().take(2).any(|(text, _)| !text.is_empty());
     let rest = if is_event && says_who_or_what {
         let cells: Vec<_> = summary.iter().map(|(text, width)| format!("{text:<width$}")).collect();
         cells.join("  ")
     } else {
-        text(hit.get("raw"))
+        hit.column("raw")
     };
-    format!("{:>8}  {}  {source:<16}  {}", text(hit.get("index")), text(hit.get("received_at")), rest.trim_end())
+    format!("{:>8}  {}  {source:<16}  {}", hit.column("index"), hit.column("received_at"), rest.trim_end())
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
     use serde_json::json;
 
+    fn hit(entry: &Value) -> Hit {
+        Hit::read(&entry.to_string()).unwrap()
+    }
+
     #[test]
     fn an_entry_is_one_inert_line() {
         let entry = json!({"index": 7, "received_at": "2026-03-10T06:00:00.000Z", "kind": "event", "source": {"name": "bastion-1"}, "raw": "a\u{1b}[2J\nb"});
-        let shown = escape_line(&line_of(&entry));
+        let shown = escape_line(&line_of(&hit(&entry)));
         assert_eq!(shown, "       7  2026-03-10T06:00:00.000Z  bastion-1         a\\u001b[2J\\nb");
     }
 
     #[test]
     fn an_act_has_its_kind_where_events_have_their_source() {
         let entry = json!({"index": 0, "received_at": "t", "kind": "act", "raw": {"act": "trail"}, "summary": {"action": "trail"}});
-        assert_eq!(line_of(&entry), "       0  t  act               {\"act\":\"trail\"}");
+        assert_eq!(line_of(&hit(&entry)), "       0  t  act               {\"act\":\"trail\"}");
     }
 
     #[test]
     fn an_event_shows_who_did_what() {
         let summary = json!({"actor": "ana", "action": "AttachUserPolicy", "outcome": "Success", "ip": "192.0.2.1", "target": null});
         let entry = json!({"index": 7, "received_at": "t", "kind": "event", "source": {"name": "aws"}, "summary": summary, "raw": {}});
-        let cells: Vec<_> = line_of(&entry).split_whitespace().map(str::to_owned).collect();
+        let cells: Vec<_> = line_of(&hit(&entry)).split_whitespace().map(str::to_owned).collect();
         assert_eq!(cells, ["7", "t", "aws", "ana", "AttachUserPolicy", "Success", "192.0.2.1"]);
     }
 }

@@ -6,6 +6,26 @@ use crate::client::Ask;
 use crate::server::Server;
 
 #[test]
+fn a_record_that_not_every_reader_takes_hides_nothing_else_on_the_page() {
+    let server = Server::start();
+    let hostile = [r#"{"actor":"mallory","note":"\ud800"}"#, r#"{"actor":"mallory","n":1e999}"#];
+    server.keep(r#"{"actor":"ana"}"#);
+    for record in hostile {
+        server.keep(record);
+    }
+    let page = server.get("/v1/search?q=source:test&order=oldest").expect(200).json();
+    let events = page["events"].as_array().unwrap();
+    assert_eq!(events.len(), 3);
+    assert_eq!(events[0]["raw"], serde_json::json!({ "actor": "ana" }));
+    for (event, record) in events.iter().skip(1).zip(hostile) {
+        assert_eq!(event["raw"], record, "as a text");
+        assert!(event["meaning"]["ocsf"].is_object(), "{event}");
+    }
+    let index = events[1]["index"].as_u64().unwrap();
+    assert_eq!(server.get(&format!("/v1/events/{index}/raw")).expect(200).text(), hostile[0], "byte for byte");
+}
+
+#[test]
 fn an_event_is_found_the_moment_it_is_acknowledged_with_what_the_answer_covers() {
     let server = Server::start();
     for n in 0..5 {
