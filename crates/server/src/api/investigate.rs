@@ -119,6 +119,12 @@ impl Inquired {
                 return Err(("time_invalid", format!("{name}: {text:?} is no time: {}", instant::FORMS)));
             }
         }
+        let at = |text: &Option<String>| text.as_deref().and_then(|text| instant::read(text, now_ms)).map(|span| span.from_ms);
+        if let (Some(from), Some(to)) = (at(since), at(until))
+            && from >= to
+        {
+            return Err(("time_invalid", "since is not before until: nothing lies between them; exchange the two".into()));
+        }
         if !(1..=LIST_ENTRIES_MAX).contains(lines) {
             return Err((
                 "limit_invalid",

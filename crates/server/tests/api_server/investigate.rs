@@ -71,6 +71,7 @@ fn what_is_wrong_with_a_question_is_said() {
     let server = Server::start();
     let refused = |path: &str| server.get(path).expect(400).error();
     assert_eq!(refused("/v1/identities/ana?since=yesterday"), "time_invalid");
+    assert_eq!(refused("/v1/identities/ana?since=2026-04-01&until=2026-03-01"), "time_invalid");
     assert_eq!(refused("/v1/identities/ana?limit=0"), "limit_invalid");
     assert_eq!(refused("/v1/identities/ana?limit=1001"), "limit_invalid");
     assert_eq!(refused("/v1/identities/ana?behind=5"), "behind_invalid");
