@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use crate::canonical_json::{self, JsonError, Value, to_bytes};
 
-/// Version of the text.
-const VERSION: u64 = 1;
+/// Version of the text. Version 1 did not say which parts its maker hid.
+const VERSION: u64 = 2;
 
 /// What an evidence file is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct CaseEntry {
     /// What the log's map made of what is shown of it: `actor`, `action`, … in any order. Derived, so
     /// nobody proves it.
     pub summary: Vec<(String, String)>,
+    /// Numbers of the parts that its maker hid, ascending: whoever hides more is found out.
+    pub hidden: Vec<u64>,
 }
 
 /// How a class of entries is kept.
@@ -87,10 +89,21 @@ pub struct Access {
     pub searches: u64,
     /// So many of their lines match one of the entries.
     pub concerning: u64,
-    /// The newest of those, oldest first: index of the record, and number of entries its line matches.
-    pub listed: Vec<(u64, u64)>,
+    /// The newest of those, oldest first.
+    pub listed: Vec<Asked>,
     /// Whether all such records could be read.
     pub complete: bool,
+}
+
+/// A record of somebody who asked for the entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its index in the log.
+    pub index: u64,
+    /// Number of entries that its line matches.
+    pub matches: u64,
+    /// As in [`CaseEntry`].
+    pub hidden: Vec<u64>,
 }
 
 /// Why a text is not a case.
@@ -100,7 +113,7 @@ pub enum CaseError {
     #[error(transparent)]
     Json(#[from] JsonError),
     /// A member is missing, unknown, or of another kind.
-    #[error("the case has another shape than version 1 has: look at {0:?}")]
+    #[error("the case has another shape than version 2 has: look at {0:?}")]
     Shape(&'static str),
     /// The entries are not in order of index, or lie beyond the tree that was searched.
     #[error("the entries of the case do not ascend within the tree that was searched")]
@@ -111,15 +124,17 @@ impl Case {
     /// The text.
     #[must_use]
     pub fn to_text(&self) -> String {
+        let parts = |hidden: &[u64]| hidden.iter().copied().collect();
         let gap = |gap: &Gap| object([("first", gap.first.into()), ("last", gap.last.into()), ("why", gap.why.as_str().into())]);
         let entry = |entry: &CaseEntry| {
             let summary = entry.summary.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-            object([("index", entry.index.into()), ("summary", Value::Object(summary))])
+            object([("hidden", parts(&entry.hidden)), ("index", entry.index.into()), ("summary", Value::Object(summary))])
         };
         let retention = |kept: &Retention| {
             object([("class", kept.class.into()), ("name", kept.name.as_str().into()), ("policy", kept.policy.clone().into())])
         };
-        let listed = |(index, matches): &(u64, u64)| object([("index", (*index).into()), ("matches", (*matches).into())]);
+        let listed =
+            |asked: &Asked| object([("hidden", parts(&asked.hidden)), ("index", asked.index.into()), ("matches", asked.matches.into())]);
         let Covered { from, to, unreadable } = &self.covered;
         let access = &self.access;
         let text = to_bytes(&object([
@@ -197,7 +212,8 @@ fn read_entry(value: Value) -> Result<CaseEntry, CaseError> {
     let Value::Object(summary) = members.take("summary")? else { return Err(CaseError::Shape("summary")) };
     let summary = summary.into_iter().map(|(name, value)| Ok((name, as_text(value, "summary")?)));
     let summary = summary.collect::<Result<_, CaseError>>()?;
-    members.end("entries").map(|()| CaseEntry { index, summary })
+    let hidden = members.list("hidden", as_number)?;
+    members.end("entries").map(|()| CaseEntry { index, summary, hidden })
 }
 
 fn read_retention(value: Value) -> Result<Retention, CaseError> {
@@ -214,8 +230,9 @@ fn read_access(value: Value) -> Result<Access, CaseError> {
     let mut members = Members::of(value, "access")?;
     let read_listed = |value| {
         let mut members = Members::of(value, "listed")?;
-        let listed = (members.number("index")?, members.number("matches")?);
-        members.end("listed").map(|()| listed)
+        let (index, matches) = (members.number("index")?, members.number("matches")?);
+        let asked = Asked { index, matches, hidden: members.list("hidden", as_number)? };
+        members.end("listed").map(|()| asked)
     };
     let access = Access {
         from: members.number("from")?,
@@ -238,6 +255,13 @@ fn as_text(value: Value, name: &'static str) -> Result<String, CaseError> {
     match value {
         Value::String(text) => Ok(text),
         _ => Err(CaseError::Shape(name)),
+    }
+}
+
+fn as_number(value: Value) -> Result<u64, CaseError> {
+    match value {
+        Value::Integer(number) => u64::try_from(number).map_err(|_| CaseError::Shape("hidden")),
+        _ => Err(CaseError::Shape("hidden")),
     }
 }
 

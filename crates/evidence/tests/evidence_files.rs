@@ -9,7 +9,7 @@ mod log;
 use std::sync::LazyLock;
 
 use evidence::canonical_json::{self, Value};
-use evidence::case::{Access, Case, CaseEntry, Covered, Gap, Retention, case_hash};
+use evidence::case::{Access, Asked, Case, CaseEntry, Covered, Gap, Retention, case_hash};
 use evidence::evidence_file::{EvidenceFileError, Fault, Subject};
 use evidence::{EvidenceFile, Facts, Kind, Part, People, page};
 use log::{Log, RAW, rotated_log, rotations, vkey};
@@ -27,16 +27,22 @@ fn record(log: &mut Log, members: &str) -> u64 {
 const TITLE: &str = "Case 17 </script><b>";
 
 fn case(size: u64, searched: u64, title: &str) -> Case {
-    let entry = |index| CaseEntry { index, summary: vec![("actor".into(), "alice".into())] };
+    let entry = |index, hidden: &[u64]| CaseEntry { index, summary: vec![("actor".into(), "alice".into())], hidden: hidden.into() };
     Case {
         title: title.into(),
         query: "alice".into(),
         size,
         covered: Covered { from: 0, to: size, unreadable: vec![Gap { first: 5, last: 6, why: "a file is gone".into() }] },
-        entries: vec![entry(1), entry(2), entry(9)],
+        entries: vec![entry(1, &[]), entry(2, &[3]), entry(9, &[])],
         redacted: vec!["user".into()],
         retention: vec![Retention { class: 1, name: "default".into(), policy: None }],
-        access: Access { from: 1, searches: 3, concerning: 1, listed: vec![(searched, 2)], complete: true },
+        access: Access {
+            from: 1,
+            searches: 3,
+            concerning: 1,
+            listed: vec![Asked { index: searched, matches: 2, hidden: vec![] }],
+            complete: true,
+        },
     }
 }
 
@@ -95,10 +101,16 @@ fn evidence_holds_for_whoever_pinned_any_key_of_the_log() {
     }
     let stranger = file.verify(&vkey(9), &[]).unwrap_err();
     assert!(stranger.iter().all(|fault| fault.subject == Subject::Checkpoint), "{stranger:?}");
-    // More may be hidden by whoever hands it on.
-    let mut handed_on = file;
-    handed_on.events[0].parts[2] = handed_on.events[0].parts[2].hide();
-    assert!(handed_on.verify(&vkey(1), &[]).is_ok());
+}
+
+#[test]
+fn whoever_hides_more_of_it_is_found_out() {
+    const WHY: &str = "other parts of it are hidden than the case says";
+    let (mut event, mut access) = (evidence(), evidence());
+    event.events[0].parts[2] = event.events[0].parts[2].hide();
+    assert_fault(&event, "entry 1", WHY);
+    access.access[0].parts[2] = access.access[0].parts[2].hide();
+    assert_fault(&access, "record of a search, entry 12", WHY);
 }
 
 #[test]
@@ -252,9 +264,14 @@ fn only_a_case_of_this_shape_is_read() {
         let text = String::from_utf8(canonical_json::to_bytes(&Value::Object(with.collect()))).unwrap();
         assert!(Case::parse(&text).is_err(), "with another {name}");
     }
-    for (from, to) in
-        [("\"index\":2", "\"index\":1"), ("\"index\":9", "\"index\":13"), ("\"v\":1", "\"v\":2"), (",\"v\":1", ",\"v\":1,\"w\":1")]
-    {
+    for (from, to) in [
+        ("\"index\":2", "\"index\":1"),
+        ("\"index\":9", "\"index\":13"),
+        ("\"v\":2", "\"v\":1"),
+        (",\"v\":2", ",\"v\":2,\"w\":1"),
+        ("\"hidden\":[3]", "\"hidden\":[-3]"),
+        ("\"hidden\":[3]", "\"hidden\":3"),
+    ] {
         assert!(text.contains(from) && Case::parse(&text.replacen(from, to, 1)).is_err(), "{to}");
     }
 }

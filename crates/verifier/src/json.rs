@@ -42,11 +42,17 @@ fn wrong(fault: &Fault) -> Value {
 
 fn evidence(statement: &EvidenceStatement) -> Vec<(&'static str, Value)> {
     let EvidenceStatement { evidence: VerifiedEvidence { case, made, checkpoint, rotations, .. }, pinned, in_page } = statement;
+    let members = |index: u64, parts: &[u64]| {
+        [("index".to_owned(), number(index)), ("parts".to_owned(), parts.iter().copied().map(number).collect())]
+    };
+    let hidden = case.entries.iter().filter(|entry| !entry.hidden.is_empty());
+    let hidden = hidden.map(|entry| Value::Object(members(entry.index, &entry.hidden).into()));
     vec![
         ("type", if *in_page { "evidence in a page" } else { "evidence" }.into()),
         ("title", case.title.as_str().into()),
         ("query", case.query.as_str().into()),
         ("entries", case.entries.iter().map(|entry| number(entry.index)).collect()),
+        ("hidden", hidden.collect()),
         ("complete", case.covered.unreadable.is_empty().into()),
         ("searched_size", number(case.size)),
         ("made_by", made.by.as_str().into()),

@@ -48,7 +48,10 @@ fn export(statement: &export::Statement) -> Vec<String> {
     sentences.push(match (checkpoint_of.size.0 == *count && lines.is_some(), complete) {
         (true, _) => "That is every entry of the log: none is missing.".into(),
         (false, true) => {
-            format!("That no other entry matches {query:?} is what the exporting server says: every entry was looked at, or ruled out.")
+            format!(
+                "That no other entry matches {query:?} is what the manifest says, which nobody signed: every entry was looked at, or ruled \
+                 out. Who takes a line out and writes the manifest anew is not found out by this."
+            )
         }
         (false, false) => format!("Some entries could not be read (the manifest lists them): others may match {query:?}."),
     });
@@ -122,7 +125,12 @@ fn evidence(statement: &EvidenceStatement) -> Vec<String> {
         0 => "Nothing of them is hidden, and every part is what the log committed to.".into(),
         some => format!("Parts of {some} of them are hidden. What is shown is what the log committed to; hidden parts may repeat a name that is shown, with another value."),
     });
-    sentences.push(format!("{} of earlier searches for them, which are listed, hold too.", count(access.len(), "record", "records")));
+    let hidden_of = match access.iter().filter(|asked| !asked.hidden.is_empty()).count() {
+        0 => String::new(),
+        some => format!(" What was asked for is hidden in {some} of them."),
+    };
+    let records = count(access.len(), "record", "records");
+    sentences.push(format!("{records} of earlier searches for them, which are listed, hold too.{hidden_of}"));
     sentences.extend(signed(checkpoint, pinned, *rotations, "All is"));
     sentences
         .push("Signatures of others beside the log's own, if there are any, were not checked: no witness is known to this version.".into());

@@ -117,6 +117,9 @@ pub enum EvidenceWrong {
         /// Its index.
         listed: u64,
     },
+    /// Other parts of it are hidden than its maker hid.
+    #[error("other parts of it are hidden than the case says: somebody hid more of it, or showed what was hidden")]
+    Hidden,
     /// The record of the case is another entry.
     #[error("it is not a record of evidence by the log itself, shown in full")]
     NotARecord,
@@ -127,6 +130,9 @@ pub enum EvidenceWrong {
     #[error("it stands behind the record of the case, which is said to be later")]
     Later,
 }
+
+/// An entry as the case has it: its index, and which parts of it are hidden.
+type Listed<'c> = (u64, &'c [u64]);
 
 /// Collects what is wrong.
 struct Check<'a> {
@@ -154,9 +160,11 @@ impl EvidenceFile {
             let made = made(self, &record, case.as_ref());
             check.noted(Subject::Record, made)
         });
-        let listed: Option<Vec<u64>> = case.as_ref().map(|case| case.entries.iter().map(|entry| entry.index).collect());
+        let listed: Option<Vec<Listed<'_>>> =
+            case.as_ref().map(|case| case.entries.iter().map(|entry| (entry.index, entry.hidden.as_slice())).collect());
         let events = check.list(&self.events, listed.as_deref(), Subject::Event);
-        let listed: Option<Vec<u64>> = case.as_ref().map(|case| case.access.listed.iter().map(|(index, _)| *index).collect());
+        let listed: Option<Vec<Listed<'_>>> =
+            case.as_ref().map(|case| case.access.listed.iter().map(|asked| (asked.index, asked.hidden.as_slice())).collect());
         let access = check.list(&self.access, listed.as_deref(), Subject::Access);
         if access.iter().any(|searched| searched.index.0 >= self.record.proof.index.0) {
             check.fault(Subject::Record, EvidenceWrong::Later);
@@ -189,17 +197,25 @@ impl Check<'_> {
         self.noted(subject, verified)
     }
 
-    fn list(&mut self, files: &[EventFile], listed: Option<&[u64]>, subject: impl Fn(u64) -> Subject) -> Vec<VerifiedEvent> {
+    fn list(&mut self, files: &[EventFile], listed: Option<&[Listed<'_>]>, subject: impl Fn(u64) -> Subject) -> Vec<VerifiedEvent> {
         let mut verified = Vec::new();
         for (nth, file) in files.iter().enumerate() {
             let index = file.proof.index.0;
-            match listed.and_then(|listed| listed.get(nth)) {
-                Some(listed) if *listed != index => self.fault(subject(index), EvidenceWrong::Listed { listed: *listed }),
-                _ => {}
+            let said = listed.and_then(|listed| listed.get(nth));
+            if let Some((listed, _)) = said.filter(|(listed, _)| *listed != index) {
+                self.fault(subject(index), EvidenceWrong::Listed { listed: *listed });
             }
-            verified.extend(self.event(subject(index), file));
+            let found = self.event(subject(index), file);
+            let is_as_said =
+                |event: &VerifiedEvent, hidden: &[u64]| event.hidden.iter().map(|part| *part as u64).eq(hidden.iter().copied());
+            if let (Some(event), Some((_, hidden))) = (&found, said)
+                && !is_as_said(event, hidden)
+            {
+                self.fault(subject(index), EvidenceWrong::Hidden);
+            }
+            verified.extend(found);
         }
-        if let Some(listed) = listed.map(<[u64]>::len).filter(|listed| *listed != files.len()) {
+        if let Some(listed) = listed.map(<[Listed<'_>]>::len).filter(|listed| *listed != files.len()) {
             self.fault(Subject::Case, EvidenceWrong::Count { listed, shown: files.len() });
         }
         verified

@@ -27,8 +27,8 @@ pub(super) fn name(bytes: &[u8]) -> Option<Vec<Fault>> {
         for (listed, file) in case.entries.iter().zip(list("events")?) {
             read(Subject::Event(listed.index), file);
         }
-        for ((listed, _), file) in case.access.listed.iter().zip(list("access")?) {
-            read(Subject::Access(*listed), file);
+        for (asked, file) in case.access.listed.iter().zip(list("access")?) {
+            read(Subject::Access(asked.index), file);
         }
     }
     read(Subject::Record, member("record")?);

@@ -21,7 +21,7 @@ function parseFile(text) {
   return file;
 }
 
-/** The case's text: exactly the members that version 1 has. */
+/** The case's text: exactly the members that version 2 has. */
 function parseCase(text) {
   const place = "case";
   const found = membersOf(
@@ -29,7 +29,7 @@ function parseCase(text) {
     ["access", "covered", "entries", "query", "redacted", "retention", "size", "title", "v"],
     place,
   );
-  if (found.v !== 1) refuse(place, "the case is of an unknown version");
+  if (found.v !== 2) refuse(place, "the case is of an unknown version");
   for (const name of ["query", "title"]) textOf(found[name], place);
   countOf(found.size, place);
   membersOf(found.covered, ["from", "to", "unreadable"], place);
@@ -52,7 +52,8 @@ function parseCase(text) {
   if (typeof access.complete !== "boolean") refuse(place, "access.complete is neither true nor false");
   for (const name of ["concerning", "from", "searches"]) countOf(access[name], place);
   for (const listed of listOf(access.listed, place)) {
-    membersOf(listed, ["index", "matches"], place);
+    membersOf(listed, ["hidden", "index", "matches"], place);
+    for (const part of listOf(listed.hidden, place)) countOf(part, place);
     countOf(listed.index, place);
     countOf(listed.matches, place);
   }
@@ -62,7 +63,8 @@ function parseCase(text) {
 
 function checkEntries(entries, size, place) {
   entries.forEach((entry, nth) => {
-    membersOf(entry, ["index", "summary"], place);
+    membersOf(entry, ["hidden", "index", "summary"], place);
+    for (const part of listOf(entry.hidden, place)) countOf(part, place);
     countOf(entry.index, place);
     if (entry.summary === null || typeof entry.summary !== "object" || Array.isArray(entry.summary)) refuse(place, "a summary is no object");
     Object.values(entry.summary).forEach((value) => textOf(value, place));
@@ -117,7 +119,8 @@ async function checkEvidence(text, vkey) {
   if (result.chain) result.checkpoint = await attempt("checkpoint", () => openInChain(result.chain, file.checkpoint));
   result.case = await attempt("case", () => parseCase(file.case));
 
-  const examine = async (value, subject, expected) => {
+  const examine = async (value, subject, said) => {
+    const expected = said?.index;
     const seen = { index: expected ?? null, entry: null, found: null, wrong: null };
     try {
       seen.entry = parseEntry(value);
@@ -126,6 +129,10 @@ async function checkEvidence(text, vkey) {
       if (expected !== undefined && expected !== seen.index) refuse("case", `the case lists entry ${expected} in its place`);
       // Without a checkpoint there is nothing to say of it that the checkpoint has not said.
       if (result.checkpoint) seen.found = await checkEntry(seen.entry, () => result.checkpoint);
+      const hidden = seen.entry.parts.flatMap((part, number) => (part.bytes ? [] : [number]));
+      if (said && hidden.join() !== said.hidden.join()) {
+        refuse("case", "other parts of it are hidden than the case says: somebody hid more of it, or showed what was hidden");
+      }
     } catch (why) {
       seen.wrong = `${why.place ?? "file"}: ${why.message}`;
       fault(subject(seen.index), why);
@@ -144,9 +151,8 @@ async function checkEvidence(text, vkey) {
   if (record.found) result.made = await attempt("record of the case", () => checkRecord(record.entry, record.found, file, result.case));
   result.record = record;
   const entryName = (index) => (index === null ? "an entry" : `entry ${index}`);
-  result.events = await list(file.events, result.case?.entries.map((entry) => entry.index), entryName);
-  const listed = result.case?.access.listed.map((record) => record.index);
-  result.access = await list(file.access, listed, (index) => `record of a search, ${entryName(index)}`);
+  result.events = await list(file.events, result.case?.entries, entryName);
+  result.access = await list(file.access, result.case?.access.listed, (index) => `record of a search, ${entryName(index)}`);
   if (record.entry && result.access.some((search) => search.index >= Number(record.entry.proof.index))) {
     fault("record of the case", new Error("a search stands behind the record of the case, which is said to be later"));
   }

@@ -110,7 +110,7 @@ fn a_browser_finds_that_good_evidence_holds_and_shows_it() {
     }
 }
 
-/// The file with one byte of a shown part, or of a text, changed.
+/// The file with one byte of a shown part, or of a text, changed, or more of it hidden.
 fn altered() -> Vec<(&'static str, EvidenceFile)> {
     let change = |change: fn(&mut EvidenceFile)| {
         let mut file = evidence();
@@ -136,6 +136,8 @@ fn altered() -> Vec<(&'static str, EvidenceFile)> {
         ("received", change(|file| file.events[0].leaf.received_at += 1)),
         ("rotation", part(|file| &mut file.keys[1].parts[2])),
         ("left-out", change(|file| drop(file.events.remove(1)))),
+        ("hidden-later", change(|file| file.events[0].parts[2] = file.events[0].parts[2].hide())),
+        ("access-hidden-later", change(|file| file.access[0].parts[2] = file.access[0].parts[2].hide())),
     ]
 }
 

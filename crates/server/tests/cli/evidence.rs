@@ -87,6 +87,31 @@ fn evidence_holds_hides_and_is_recorded_from_a_server_and_a_directory() {
 }
 
 #[test]
+fn whoever_was_asked_for_is_hidden_with_what_is_hidden() {
+    let place = Place::new();
+    let running = place.serve();
+    fill(&running);
+    running.run(["who", SECRET]).ok();
+    // A line that tells the name without spelling it.
+    let (start, rest) = SECRET.split_at(3);
+    let pattern = format!("userIdentity.userName:{start}?{}", rest.get(1..).unwrap());
+    running.run(["search", &pattern]).ok();
+    let path = place.beside("hidden.html");
+    let args = ["evidence", "--query", "source:app", "--redact", "userIdentity", "-o", path.to_str().unwrap()];
+    running.run(args).ok();
+    let (_, file) = read(&path);
+    let verified = file.verify(&place.vkey.parse().unwrap(), &[]).unwrap();
+    assert!(!verified.access.is_empty());
+    for (asked, listed) in verified.access.iter().zip(&verified.case.access.listed) {
+        assert!(!asked.hidden.is_empty() && asked.hidden.iter().map(|part| *part as u64).eq(listed.hidden.iter().copied()));
+    }
+    let shown = file.access.iter().flat_map(|file| &file.parts).filter_map(|part| part.bytes()).flatten().copied().collect();
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains("\"hits\":") && !shown.contains(rest) && !shown.contains("\"query\""), "{shown}");
+    running.stop();
+}
+
+#[test]
 fn a_hidden_value_that_stands_in_what_is_shown_is_refused() {
     let place = Place::new();
     let running = place.serve();

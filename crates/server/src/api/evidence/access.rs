@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use evidence::case::Access;
+use evidence::case::{Access, Asked};
 use serde_json::Value;
 
 use crate::api::evidence::EvidenceError;
@@ -25,22 +25,14 @@ const TIME: Duration = Duration::from_secs(10);
 /// Records of what somebody was shown: each has the line, and which entries it was about.
 const SHOWN: &str = "search OR who OR routine OR evidence OR export OR tail.ended OR forward.sent";
 
-/// A record of a search that concerned the entries.
-pub struct Asked {
-    /// It.
-    pub record: StoredEntry,
-    /// Its line.
-    pub line: String,
-}
-
-/// Who asked for `documents`, the first of which stands at `from`, as far as the log has records.
+/// Who asked for `documents`, the first of which stands at `from`, as far as the log has records, and those records.
 pub fn access(
     trail: &Trail,
     index: &Index,
     directory: &Directory,
     (documents, from): (&[(u64, Document<'_>)], u64),
     now_ms: u64,
-) -> Result<(Access, Vec<Asked>), EvidenceError> {
+) -> Result<(Access, Vec<StoredEntry>), EvidenceError> {
     let line = format!("entry:record action:({SHOWN}) index:>={from}");
     let budget = Budget { hits: RECORDS_MAX, bytes: RECORDS_BYTES_MAX, time: TIME, entries: u64::MAX };
     let ask = Ask { query: parse(&line)?, order: Order::Newest, cursor: None, now_ms, budget };
@@ -60,11 +52,11 @@ pub fn access(
             access.complete = false;
             break;
         }
-        let Some((line, matches)) = matches(&record, documents).filter(|(_, matches)| *matches > 0) else { continue };
+        let Some(matches) = matches(&record, documents).filter(|matches| *matches > 0) else { continue };
         access.concerning += 1;
         if listed.len() < LISTED_MAX {
-            access.listed.push((record.index, matches));
-            listed.push(Asked { record, line });
+            access.listed.push(Asked { index: record.index, matches, hidden: Vec::new() });
+            listed.push(record);
         }
     }
     access.listed.reverse();
@@ -72,15 +64,15 @@ pub fn access(
     Ok((access, listed))
 }
 
-/// The line of a recorded search, and how many of the documents it matches among the entries it was
+/// How many of the documents the line of a recorded search matches among the entries it was
 /// about: those below the size of the log, or a range. A line that this version does not understand
 /// matches none.
-fn matches(record: &StoredEntry, documents: &[(u64, Document<'_>)]) -> Option<(String, u64)> {
+fn matches(record: &StoredEntry, documents: &[(u64, Document<'_>)]) -> Option<u64> {
     let value: Value = serde_json::from_slice(&record.raw).ok()?;
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
     let line = value.get("query")?.as_str()?;
     let range = number("from").unwrap_or_default()..number("to").or_else(|| number("size"))?;
     let matcher = Matcher::new(&parse(line).ok()?, i64::try_from(record.leaf.received_at).unwrap_or(i64::MAX));
-    let matches = documents.iter().filter(|(index, document)| range.contains(index) && matcher.matches(document)).count();
-    Some((line.to_owned(), matches as u64))
+    let matching = documents.iter().filter(|(index, document)| range.contains(index) && matcher.matches(document)).count();
+    Some(matching as u64)
 }

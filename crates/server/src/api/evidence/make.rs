@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use evidence::case::{Case, CaseEntry, Covered, Gap, Retention, case_hash};
+use evidence::case::{self, Case, CaseEntry, Covered, Gap, Retention, case_hash};
 use evidence::event_file::{EventFile, Part};
 use evidence::evidence_file::EvidenceFile;
 
 use crate::api::evidence::EvidenceError;
-use crate::api::evidence::access::{Asked, access};
+use crate::api::evidence::access::access;
 use crate::api::evidence::hidden::Hidden;
 use crate::api::evidence::redact::{Redacted, Redaction};
 use crate::api::instant::format_rfc3339;
@@ -74,7 +74,10 @@ pub fn make(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceA
     let view = trail.view();
     let knowing = index.knowing(directory, &view.state);
     let documents: Vec<_> = entries.iter().map(|entry| (entry.index, Document::new(entry, knowing))).collect();
-    let (access, asked) = access(trail, index, directory, (&documents, first), ask.now_ms)?;
+    let (mut access, asked) = access(trail, index, directory, (&documents, first), ask.now_ms)?;
+    if !ask.redactions.is_empty() {
+        access.listed.iter_mut().zip(&asked).for_each(|(listed, asked)| listed.hidden = telling_parts(asked));
+    }
     let case = Case {
         title,
         query: query.clone(),
@@ -88,7 +91,7 @@ pub fn make(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceA
     let text = case.to_text();
     let record = records::evidence(&ask.by, &query, case.entries.len() as u64, size, &case_hash(&text));
     let committed = trail.log().record_blocking(&record)?;
-    prove(trail, text, &committed, &redacted.into_iter().zip(&entries).collect::<Vec<_>>(), (&asked, &hidden))
+    prove(trail, (&case, text), &committed, (&entries, &asked))
 }
 
 fn gather(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceAsk) -> Result<Gathered, EvidenceError> {
@@ -164,7 +167,7 @@ fn case_entry(shown: &Redacted<'_>, index: u64, knowing: Knowing<'_>) -> CaseEnt
     ];
     let mut summary: Vec<_> = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     summary.sort();
-    CaseEntry { index, summary }
+    CaseEntry { index, summary, hidden: shown.hidden_parts() }
 }
 
 /// The classes of the entries. There are no policies in this version.
@@ -174,13 +177,22 @@ fn retention(entries: &[StoredEntry], knowing: Knowing<'_>) -> Vec<Retention> {
     classes.into_iter().map(|class| Retention { class: class.into(), name: name(class), policy: None }).collect()
 }
 
+/// Members of a record that say whom or what somebody asked for.
+const TELLING: [&[u8]; 4] = [b"\"query\":", b"\"identity\":", b"\"privilege\":", b"\"name\":"];
+
+/// The parts of the record of an earlier question that may tell what is hidden. A line need not spell a value to tell it:
+/// `pin:98?654`, a range that begins just before it, another name of the person. So all of them are hidden.
+fn telling_parts(asked: &StoredEntry) -> Vec<u64> {
+    let tells = |part: &[u8]| TELLING.iter().any(|member| memchr::memmem::find(part, member).is_some());
+    (0..).zip(asked.parts()).filter(|(number, part)| *number >= 2 && tells(part)).map(|(number, _)| number).collect()
+}
+
 /// All proofs end in one checkpoint, which covers the record of the case.
 fn prove(
     trail: &Trail,
-    case: String,
+    (case, text): (&Case, String),
     committed: &Committed,
-    entries: &[(Redacted<'_>, &StoredEntry)],
-    (asked, hidden): (&[Asked], &Hidden),
+    (entries, asked): (&[StoredEntry], &[StoredEntry]),
 ) -> Result<EvidenceFile, EvidenceError> {
     let view = &committed.view;
     let made = match committed.outcomes.first() {
@@ -188,34 +200,27 @@ fn prove(
         // The log's own records have no ids, so they repeat nothing.
         _ => return Err(AppendError::Stopped("the log does not say where it keeps the record".into()).into()),
     };
-    let file = |entry: &StoredEntry| proofs::entry_file(trail, entry, view);
-    let shown = |(redacted, entry): &(Redacted<'_>, &StoredEntry)| {
-        let mut file = file(entry)?;
-        hide_parts(&mut file, |number, _| redacted.is_hidden(number));
+    let shown = |(entry, hidden): (&StoredEntry, &[u64])| {
+        let mut file = proofs::entry_file(trail, entry, view)?;
+        hide_parts(&mut file, hidden);
         Ok(file)
     };
-    // A search line that tells what is hidden is hidden in the record of that search too.
-    let searched = |asked: &Asked| {
-        let mut file = file(&asked.record)?;
-        if hidden.is_told_by(&asked.line) {
-            hide_parts(&mut file, |_, bytes| memchr::memmem::find(bytes, b"\"query\":").is_some());
-        }
-        Ok(file)
-    };
+    let hidden = case.entries.iter().map(|entry| entry.hidden.as_slice());
+    let hidden_of_asked = case.access.listed.iter().map(|listed: &case::Asked| listed.hidden.as_slice());
     Ok(EvidenceFile {
-        case,
+        case: text,
         checkpoint: view.note.to_string(),
-        events: entries.iter().map(shown).collect::<Result<_, EvidenceError>>()?,
-        record: file(&trail.reader().entry(made)?)?,
-        access: asked.iter().map(searched).collect::<Result<_, EvidenceError>>()?,
+        events: entries.iter().zip(hidden).map(shown).collect::<Result<_, EvidenceError>>()?,
+        record: proofs::entry_file(trail, &trail.reader().entry(made)?, view)?,
+        access: asked.iter().zip(hidden_of_asked).map(shown).collect::<Result<_, EvidenceError>>()?,
         vkey: view.state.vkey.clone(),
         keys: proofs::rotation_files(trail, view)?,
     })
 }
 
-fn hide_parts(file: &mut EventFile, hidden: impl Fn(usize, &[u8]) -> bool) {
-    for (number, part) in file.parts.iter_mut().enumerate() {
-        if part.bytes().is_some_and(|bytes| hidden(number, bytes)) {
+fn hide_parts(file: &mut EventFile, hidden: &[u64]) {
+    for (number, part) in (0..).zip(&mut file.parts) {
+        if hidden.contains(&number) {
             *part = Part::hide(part);
         }
     }

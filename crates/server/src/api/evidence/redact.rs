@@ -140,6 +140,11 @@ impl<'a> Redacted<'a> {
         self.hidden.get(part).copied().unwrap_or(false)
     }
 
+    /// Numbers of the parts that are hidden, ascending.
+    pub fn hidden_parts(&self) -> Vec<u64> {
+        (0..).zip(&self.hidden).filter(|(_, hidden)| **hidden).map(|(part, _)| part).collect()
+    }
+
     /// The parts that hold something of the members at a path.
     fn parts_with(&self, path: &str) -> Vec<usize> {
         let mut found = Vec::new();
