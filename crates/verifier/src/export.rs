@@ -16,6 +16,9 @@ const MANIFEST: &[u8] = b"{\"format\":\"indelible-export/";
 /// How a line begins.
 const LINE: &[u8] = b"{\"index\":";
 
+/// The line that every entry answers, as a search line is written in a manifest.
+const EVERYTHING: &str = "entry:*";
+
 /// What a file is, by its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -80,7 +83,9 @@ pub fn check(path: &Path, kind: Kind, pinned: &VerifierKey, keys: &[EventFile]) 
     };
     let verified = match lines {
         Some((data, end)) => Some(check_lines(&data, end, checkpoint.clone(), &manifest)?),
-        None if manifest.encoding == "ndjson" => return Err(wrong("manifest", "it names no file")),
+        None if manifest.encoding == "ndjson" || (manifest.files.is_empty() && manifest.count > 0) => {
+            return Err(wrong("manifest", format!("it names no file in which the {} entries would be", manifest.count)));
+        }
         None => {
             for file in &manifest.files {
                 check_file(&beside(file), file)?;
@@ -88,6 +93,14 @@ pub fn check(path: &Path, kind: Kind, pinned: &VerifierKey, keys: &[EventFile]) 
             None
         }
     };
+    let size = checkpoint.checkpoint.size.0;
+    if manifest.query == EVERYTHING && manifest.complete && manifest.count < size {
+        let missing = size - manifest.count;
+        return Err(wrong(
+            "lines",
+            format!("it is said to be everything, and {missing} of the {size} entries of the log are not there: they were dropped"),
+        ));
+    }
     Ok(Statement {
         query: manifest.query,
         encoding: manifest.encoding,

@@ -40,7 +40,7 @@ fn an_export_holds_by_its_lines_or_its_manifest_and_is_told_in_sentences() {
         for part in [
             "All 6 lines are entries of the log example.com/log",
             "from 1 to 15",
-            "is what the exporting server says",
+            "is what the manifest says, which nobody signed",
             "tree of size 16",
             "key rotations (2)",
         ] {
@@ -64,6 +64,27 @@ fn an_answer_that_was_saved_as_it_came_holds_by_its_last_line() {
     std::fs::write(dir.join("export.ndjson"), golden("export.ndjson")).unwrap();
     let (code, text) = verify(&dir.join("export.ndjson"), &[]);
     assert!(code == 1 && text.contains("may not be all of it"), "{text}");
+}
+
+#[test]
+fn a_manifest_that_names_no_file_or_says_it_is_everything_is_held_to_that() {
+    let dir = place("manifests");
+    let path = dir.join("export.ndjson.manifest.json");
+    let good = golden("export.ndjson.manifest.json");
+    let changed = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from} is not in {good}");
+        std::fs::write(&path, good.replace(from, to)).unwrap();
+        verify(&path, &[])
+    };
+    let query = serde_json::from_str::<serde_json::Value>(&good).unwrap()["query"].to_string();
+    let (code, text) = changed(&format!("\"query\":{query}"), "\"query\":\"entry:*\"");
+    assert!(code == 1 && text.contains("10 of the 16 entries of the log are not there: they were dropped"), "{text}");
+    for encoding in ["csv", "parquet", "ndjson"] {
+        let manifest = good.replace("\"encoding\":\"ndjson\"", &format!("\"encoding\":\"{encoding}\""));
+        std::fs::write(&path, manifest.replace("\"files\":", "\"filez\":")).unwrap();
+        let (code, text) = verify(&path, &[]);
+        assert!(code == 1 && text.contains("it names no file in which the 6 entries would be"), "{text}");
+    }
 }
 
 #[test]

@@ -43,17 +43,17 @@ struct ExportQuery {
     format: Option<String>,
     #[serde(default)]
     page: Switch,
+    /// What its pages are made into by whoever asks, for the record.
+    into: Option<String>,
     cursor: Option<String>,
     behind: Option<u64>,
 }
 
-/// `GET /v1/export?q=&format=` and `GET /v1/export?q=&page=1&cursor=&behind=`.
+/// `GET /v1/export?q=&format=` and `GET /v1/export?q=&page=1&into=&cursor=&behind=`.
 pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Response, ApiError> {
-    let ExportQuery { q, format, page, cursor, behind } = query(&asked.parts.uri)?;
+    let ExportQuery { q, format, page, into, cursor, behind } = query(&asked.parts.uri)?;
     let line = saved::line(api, &q).await?;
-    let encoding = format.as_deref().unwrap_or("ndjson").parse::<Encoding>();
-    let encoding =
-        encoding.map_err(|why| ApiError::bad_request("format_invalid", format!("format={}: {why}", format.unwrap_or_default())))?;
+    let encoding = encoding_of("format", format.as_deref())?;
     let by = caller.key_id().to_string();
     if page.is_on() {
         if encoding != Encoding::Ndjson {
@@ -61,12 +61,12 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
         }
         let cursor = cursor.map(|cursor| cursor.parse::<Cursor>()).transpose().map_err(SearchError::Cursor)?;
         let from = cursor.map_or_else(|| From::Start(api.clock.now_ms()), |cursor| From::Cursor(cursor, behind));
-        return one_page(api, by, line, from).await;
+        return one_page(api, by, line, from, encoding_of("into", into.as_deref())?).await;
     }
-    if cursor.is_some() || behind.is_some() {
+    if cursor.is_some() || behind.is_some() || into.is_some() {
         return Err(ApiError::bad_request(
             "bad_query",
-            "`cursor` and `behind` go with `page=1`: an export without pages has one beginning",
+            "`cursor`, `behind` and `into` go with `page=1`: an export without pages has one beginning",
         ));
     }
     let place = Arc::clone(&api.exports).try_acquire_owned().map_err(|_| {
@@ -106,11 +106,17 @@ pub async fn get(api: &Arc<Api>, caller: &Credential, asked: Asked) -> Result<Re
     Ok(response)
 }
 
-async fn one_page(api: &Arc<Api>, by: String, line: Query, from: From) -> Result<Response, ApiError> {
+/// The encoding that a parameter names; NDJSON where it is left out.
+fn encoding_of(name: &str, word: Option<&str>) -> Result<Encoding, ApiError> {
+    let word = word.unwrap_or(Encoding::Ndjson.word());
+    word.parse().map_err(|why| ApiError::bad_request("format_invalid", format!("{name}={word}: {why}")))
+}
+
+async fn one_page(api: &Arc<Api>, by: String, line: Query, from: From, into: Encoding) -> Result<Response, ApiError> {
     let index = api.index();
     let Page { lines, manifest } = read(api, line, from, Encoding::Ndjson).await?;
     let range = (manifest.covered.from, manifest.covered.to);
-    note(&index, "exports", records::export(&by, &manifest.query, &manifest.encoding, range, manifest.tree.size, manifest.count))?;
+    note(&index, "exports", records::export(&by, &manifest.query, into.word(), range, manifest.tree.size, manifest.count))?;
     let mut body = Encoder::Ndjson.write(&lines).map_err(|why| broken(&why))?;
     end_line(&manifest, &mut body)?;
     Ok(bytes(StatusCode::OK, Encoding::Ndjson.media(), body))

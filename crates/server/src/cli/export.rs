@@ -102,10 +102,10 @@ impl Export {
     fn ask_server(&self) -> Result<Output, Failure> {
         let server = self.place.server.connect()?;
         let line = line_at(&server, &self.query)?;
-        let output = self.output(&parse(&line).map_err(|why| marked(&line, &why))?)?;
+        let (output, encoding) = (self.output(&parse(&line).map_err(|why| marked(&line, &why))?)?, self.format.encoding());
         write_pages(output, Clock::system().now_ms(), |from| {
             let mut query = form_urlencoded::Serializer::new(String::new());
-            query.append_pair("q", &line).append_pair("page", "1");
+            query.append_pair("q", &line).append_pair("page", "1").append_pair("into", encoding.word());
             if let From::Cursor(cursor, behind) = from {
                 query.append_pair("cursor", &cursor.to_string());
                 if let Some(behind) = behind {
