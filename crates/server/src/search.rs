@@ -248,7 +248,7 @@ impl Index {
 
     /// The payload files of which something is to be derived that no thread is at, and that did not fail a moment ago.
     fn due<'s>(&self, state: &'s TrailState) -> impl Iterator<Item = &'s PayloadFile> + use<'_, 's> {
-        let may_be = |file: &&PayloadFile| self.dir.is_some() && !self.work.has_failed(file) && !self.work.is_under_way(file);
+        let may_be = |file: &&PayloadFile| self.dir.is_some() && !self.work.rests(file) && !self.work.is_under_way(file);
         state.payload_files.values().filter(may_be).filter(|file| !self.is_made(file, state))
     }
 

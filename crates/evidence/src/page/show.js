@@ -160,12 +160,14 @@ function showKeeping({ case: about, access }) {
   fill("retention", make("ul", null, kept));
   const rows = access.map((seen, nth) => {
     let record = null;
+    const hidden = seen.entry?.parts.some((part) => !part.bytes);
+    const unknown = hidden ? "hidden" : "?";
     try {
       record = JSON.parse(new TextDecoder().decode(concat(...seen.entry.parts.slice(2).map((part) => part.bytes ?? new Uint8Array(0)))));
     } catch {
       // A record that is hidden or altered has nothing to show.
     }
-    const cells = [seen.entry ? moment(seen.entry.leaf.receivedAt) : "?", record?.by ?? (record?.name ? `forward ${record.name}` : "?"), record?.record ?? "?", record?.query ?? "?", about.access.listed[nth]?.matches ?? "?", seen.index ?? "?"];
+    const cells = [seen.entry ? moment(seen.entry.leaf.receivedAt) : "?", record?.by ?? (record?.name ? `forward ${record.name}` : unknown), record?.record ?? "?", record?.query ?? unknown, about.access.listed[nth]?.matches ?? "?", seen.index ?? "?"];
     return make("tr", { "data-state": seen.wrong ? "wrong" : "holds" }, cells.map((cell) => make("td", null, String(cell))));
   });
   const head = ["When", "Who", "What", "Search line", "Entries it matches", "Record"].map((title) => make("th", { scope: "col" }, title));

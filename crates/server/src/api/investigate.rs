@@ -123,7 +123,8 @@ impl Inquired {
         if let (Some(from), Some(to)) = (at(since), at(until))
             && from >= to
         {
-            return Err(("time_invalid", "since is not before until: nothing lies between them; exchange the two".into()));
+            let what = if from == to { "until is the first moment left out: name a later one" } else { "exchange the two" };
+            return Err(("time_invalid", format!("since is not before until, so that nothing lies between them: {what}")));
         }
         if !(1..=LIST_ENTRIES_MAX).contains(lines) {
             return Err((

@@ -1,5 +1,5 @@
-//! JSON that any reader takes. The grammar allows half of a surrogate pair as an escape and numbers of any size
-//! (RFC 8259 §8.2, §6), and many readers refuse a whole answer for one of them: what somebody wrote into a record must not
+//! JSON that any reader takes. The grammar allows half of a surrogate pair as an escape, and numbers and depth of any size
+//! (RFC 8259 §8.2, §6, §9), and many readers refuse a whole answer for one of them: what somebody wrote into a record must not
 //! hide what else is on the page.
 
 use std::fmt::{self, Formatter};
@@ -9,6 +9,7 @@ use memchr::memchr2_iter;
 use memchr::memmem::Finder;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::intake::limits::DEPTH_MAX;
 use crate::intake::tape::{NodeKind, Tape};
 
 /// Digits in a row that a number with an exponent of two digits may have: 64 bits hold it still.
@@ -16,10 +17,18 @@ const DIGITS_MAX: usize = 200;
 /// How an escape begins that names a code unit of UTF-16.
 static ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\\u"));
 
-/// Whether every reader takes this JSON: its texts are of whole characters, and 64 bits hold its numbers.
+/// Whether every reader takes this JSON: its texts are of whole characters, 64 bits hold its numbers, and it is no deeper than
+/// a record may be.
 pub fn is_readable(json: &[u8]) -> bool {
+    if may_be_deep(json) && !std::str::from_utf8(json).is_ok_and(|text| Tape::default().read(text).is_ok()) {
+        return false;
+    }
     // Most records are settled by what cannot be in them.
     !(may_have_halves(json) || may_have_large_numbers(json)) || serde_json::from_slice::<Readable>(json).is_ok()
+}
+
+fn may_be_deep(json: &[u8]) -> bool {
+    memchr2_iter(b'[', b'{', json).nth(DEPTH_MAX).is_some()
 }
 
 fn may_have_halves(json: &[u8]) -> bool {
@@ -170,6 +179,9 @@ mod tests {
             })
         );
         assert_eq!(made_readable("{"), None);
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(is_readable(nested(DEPTH_MAX).as_bytes()) && !is_readable(nested(DEPTH_MAX + 1).as_bytes()));
+        assert!(is_readable(format!("[{}]", vec!["[]"; 4 * DEPTH_MAX].join(",")).as_bytes()), "many are not deep");
     }
 
     proptest! {

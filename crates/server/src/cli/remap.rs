@@ -97,7 +97,7 @@ impl Remap {
                 bar.finish_and_clear();
                 let failed = number(&derived, "failed");
                 if failed > 0 {
-                    eprintln!("NOT DERIVED: {failed} payload files; the server's log says why, and it tries again after a restart");
+                    eprintln!("NOT DERIVED: {failed} payload files; the server's log says why, and it tries again after a while");
                 }
                 return Ok(Done { files: count, entries: number(&told, "entries"), failed });
             }

@@ -2,7 +2,7 @@
 
 mod events;
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::cli::hit::Hit;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::saved::line_at;
 use crate::cli::search::{checked_line, page_of};
-use crate::cli::server::{Server, ServerArgs, Streamed};
+use crate::cli::server::{Server, ServerArgs};
 
 /// Most of the newest entries shown first: one page of a search.
 const LINES_MAX: u64 = 1_000;
@@ -119,7 +119,7 @@ impl Tail {
     }
 
     /// Shows what comes and gives the reason why no more does.
-    fn show_stream(&self, answer: Streamed, from: &mut u64, out: &mut dyn Write) -> Result<String, Failure> {
+    fn show_stream(&self, answer: impl Read, from: &mut u64, out: &mut dyn Write) -> Result<String, Failure> {
         let mut stream = BufReader::new(answer);
         loop {
             let event = match events::next(&mut stream) {
@@ -129,10 +129,12 @@ impl Tail {
             };
             let data = || serde_json::from_str::<Value>(&event.data).unwrap_or_default();
             match event.name.as_str() {
+                // A sign of life.
+                "" if event.data.is_empty() => {}
                 "" => self.show(&event.data, out)?,
                 "unreadable" => say_unreadable(&data()),
                 "end" => return Ok(data().get("message").and_then(Value::as_str).unwrap_or("the server ended it").to_owned()),
-                // How it began, a sign of life, and what a later server may say.
+                // How it began, and what a later server may say.
                 _ => {}
             }
             // Whoever reads our output has it before the place moves.
@@ -202,6 +204,22 @@ mod tests {
         let entry = json!({"index": 7, "received_at": "2026-03-10T06:00:00.000Z", "kind": "event", "source": {"name": "bastion-1"}, "raw": "a\u{1b}[2J\nb"});
         let shown = escape_line(&line_of(&hit(&entry)));
         assert_eq!(shown, "       7  2026-03-10T06:00:00.000Z  bastion-1         a\\u001b[2J\\nb");
+    }
+
+    #[test]
+    fn a_sign_of_life_is_no_entry_and_moves_the_place() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            tail: Tail,
+        }
+        let Line { tail } = <Line as clap::Parser>::parse_from(["tail", "-f", "--key", "idl_x"]);
+        let (mut from, mut out) = (3, Vec::new());
+        let stream = b": alive\nid: 8\n\nid: 9\ndata: {\"index\":9,\"kind\":\"event\",\"raw\":\"a line\"}\n\n: alive\nid: 11\n\n";
+        let why = tail.show_stream(stream.as_slice(), &mut from, &mut out).unwrap();
+        assert_eq!((from, why.as_str()), (12, "the connection ended"));
+        let shown = String::from_utf8(out).unwrap();
+        assert!(shown.lines().count() == 1 && shown.contains("9") && shown.contains("a line"), "{shown}");
     }
 
     #[test]

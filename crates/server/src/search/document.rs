@@ -69,9 +69,9 @@ struct Remembered {
     spans: Vec<(Name, Range<usize>)>,
 }
 
-/// Whether a name stands in the OCSF form only because the schema asks for one: the record gives `own` or nothing.
+/// Whether a name stands in the OCSF form only because the schema asks for one, of a record that gives none.
 fn is_made_up(own: Option<&str>, name: &str) -> bool {
-    name == MADE_UP && own != Some(MADE_UP)
+    own.is_none() && name == MADE_UP
 }
 
 impl<'a> Document<'a> {

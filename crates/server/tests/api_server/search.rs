@@ -13,9 +13,13 @@ fn a_record_that_not_every_reader_takes_hides_nothing_else_on_the_page() {
     for record in hostile {
         server.keep(record);
     }
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    let line = Ask::new("POST", "/v1/events?source=test").header("content-type", "text/plain");
+    server.send(line.key(&server.admin).body(deep.as_str())).expect(200);
     let page = server.get("/v1/search?q=source:test&order=oldest").expect(200).json();
     let events = page["events"].as_array().unwrap();
-    assert_eq!(events.len(), 3);
+    assert_eq!(events.len(), 4);
+    assert_eq!(events[3]["raw"], deep, "deeper than a record of JSON may be: a line of text");
     assert_eq!(events[0]["raw"], serde_json::json!({ "actor": "ana" }));
     for (event, record) in events.iter().skip(1).zip(hostile) {
         assert_eq!(event["raw"], record, "as a text");

@@ -91,21 +91,36 @@ fn whoever_was_asked_for_is_hidden_with_what_is_hidden() {
     let place = Place::new();
     let running = place.serve();
     fill(&running);
+    let event = format!(
+        "{{\"eventVersion\":\"1.09\",\"userIdentity\":{{\"type\":\"IAMUser\",\"userName\":\"{SECRET}\"}},\"eventTime\":\"2026-02-06T07:11:00Z\",\
+         \"eventSource\":\"iam.amazonaws.com\",\"eventName\":\"CreateUser\"}}\n"
+    );
+    run_with_input(&mut running.command(["import", "--source", "aws", "-"]), event.as_bytes()).ok();
     running.run(["who", SECRET]).ok();
     // A line that tells the name without spelling it.
     let (start, rest) = SECRET.split_at(3);
-    let pattern = format!("userIdentity.userName:{start}?{}", rest.get(1..).unwrap());
+    let pattern = format!("raw.userIdentity.userName:{start}?{}", rest.get(1..).unwrap());
     running.run(["search", &pattern]).ok();
     let path = place.beside("hidden.html");
-    let args = ["evidence", "--query", "source:app", "--redact", "userIdentity", "-o", path.to_str().unwrap()];
+    let args = ["evidence", "--query", "source:(app OR aws)", "--redact", "userIdentity", "-o", path.to_str().unwrap()];
     running.run(args).ok();
     let (_, file) = read(&path);
     let verified = file.verify(&place.vkey.parse().unwrap(), &[]).unwrap();
-    assert!(!verified.access.is_empty());
+    assert_eq!(verified.access.len(), 2, "the question and the pattern");
     for (asked, listed) in verified.access.iter().zip(&verified.case.access.listed) {
         assert!(!asked.hidden.is_empty() && asked.hidden.iter().map(|part| *part as u64).eq(listed.hidden.iter().copied()));
     }
     let shown = file.access.iter().flat_map(|file| &file.parts).filter_map(|part| part.bytes()).flatten().copied().collect();
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains("\"hits\":") && !shown.contains(rest) && !shown.contains("\"query\""), "{shown}");
+
+    // So it is where records are among the entries.
+    let path = place.beside("records.html");
+    let args = ["evidence", "--query", "source:app OR entry:record", "--redact", "userIdentity", "-o", path.to_str().unwrap()];
+    running.run(args).ok();
+    let (_, file) = read(&path);
+    assert!(file.verify(&place.vkey.parse().unwrap(), &[]).is_ok());
+    let shown = file.events.iter().flat_map(|file| &file.parts).filter_map(|part| part.bytes()).flatten().copied().collect();
     let shown = String::from_utf8(shown).unwrap();
     assert!(shown.contains("\"hits\":") && !shown.contains(rest) && !shown.contains("\"query\""), "{shown}");
     running.stop();

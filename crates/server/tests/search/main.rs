@@ -27,6 +27,23 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 #[test]
+fn a_pattern_of_times_says_nothing_of_those_between_two_that_look_so() {
+    let log = Log::new();
+    let at = |hour: u32| {
+        format!(r#"{{"eventVersion":"1.09","eventTime":"2026-02-01T{hour:02}:00:00Z","eventSource":"iam.amazonaws.com","eventName":"X"}}"#)
+    };
+    log.send("aws", "aws_cloudtrail", &[at(10), at(11), at(12), at(10), at(23), at(20)]);
+    log.trail.flush().unwrap();
+    let index = log.index();
+    log.make_all(&index);
+    // The first and the last look so.
+    for (line, count) in [("entry:event time:*T?0*", 3), ("entry:event NOT time:*T?0*", 3), ("source:aws time:*T*:00:*", 6)] {
+        let expected = log.naive(line);
+        assert_eq!((expected.len(), log.all(&index, line, Order::Oldest, 40).0), (count, expected.clone()), "{line}");
+    }
+}
+
+#[test]
 fn every_line_finds_what_comparing_everything_finds_with_and_without_an_index() {
     let log = Log::filled(&mut TestRunner::deterministic());
     let (none, index) = (Index::none(Arc::clone(&log.catalog)), log.index());
@@ -43,7 +60,7 @@ fn every_line_finds_what_comparing_everything_finds_with_and_without_an_index() 
     }
     assert_eq!(
         nothing,
-        ["received:<2026-03-10", "raw.none:*", "source:a* kind:aws_cloudtrail session:*", "nowhere"],
+        ["received:<2026-03-10", "raw.none:*", "source:a* kind:aws_cloudtrail session:*", "actor:unknown", "nowhere"],
         "the others find something"
     );
     for needle in ["nowhere", "actor:nobody", "ip:192.0.2.1", "since:2026-03-11", "source:elsewhere", "index:9"] {

@@ -52,7 +52,14 @@ pub fn access(
             access.complete = false;
             break;
         }
-        let Some(matches) = matches(&record, documents).filter(|matches| *matches > 0) else { continue };
+        let Some(matches) = matches(&record, documents) else {
+            // Of a line that this version does not understand nobody knows whom it was about.
+            access.complete = false;
+            continue;
+        };
+        if matches == 0 {
+            continue;
+        }
         access.concerning += 1;
         if listed.len() < LISTED_MAX {
             access.listed.push(Asked { index: record.index, matches, hidden: Vec::new() });

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use evidence::case::{self, Case, CaseEntry, Covered, Gap, Retention, case_hash};
 use evidence::event_file::{EventFile, Part};
 use evidence::evidence_file::EvidenceFile;
+use evidence::leaf::Kind;
 
 use crate::api::evidence::EvidenceError;
 use crate::api::evidence::access::access;
@@ -68,6 +69,11 @@ pub fn make(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceA
     let mut redacted: Vec<Redacted<'_>> = entries.iter().map(Redacted::new).collect();
     hide(&mut redacted, &ask.redactions)?;
     let hidden = Hidden::of(redacted.iter().flat_map(Redacted::hidden_texts))?;
+    if !ask.redactions.is_empty() {
+        // Records of earlier questions may be among the entries themselves.
+        let records = redacted.iter_mut().zip(&entries).filter(|(_, entry)| entry.leaf.kind == Kind::Record);
+        records.for_each(|(shown, entry)| shown.hide_parts(&telling_parts(entry)));
+    }
     if !ask.repeats {
         refuse_repeats(&entries, &redacted, &hidden, &[("search line", &query), ("title", &title)])?;
     }

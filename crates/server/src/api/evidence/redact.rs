@@ -140,6 +140,13 @@ impl<'a> Redacted<'a> {
         self.hidden.get(part).copied().unwrap_or(false)
     }
 
+    /// Hides these parts.
+    pub fn hide_parts(&mut self, parts: &[u64]) {
+        for (_, hidden) in (0..).zip(&mut self.hidden).filter(|(part, _)| parts.contains(part)) {
+            *hidden = true;
+        }
+    }
+
     /// Numbers of the parts that are hidden, ascending.
     pub fn hidden_parts(&self) -> Vec<u64> {
         (0..).zip(&self.hidden).filter(|(_, hidden)| **hidden).map(|(part, _)| part).collect()
