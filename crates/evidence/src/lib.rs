@@ -5,7 +5,7 @@
 //! that change what holds for the trail), [`receipt`], [`event_file`] and [`export`] (an entry,
 //! or many, on the way to somebody who trusts nobody), [`case`], [`evidence_file`] and [`page`] (some of
 //! them, with what was asked, in a page that checks itself), [`rotation`] (when the log's key changed in between), [`verdict`]
-//! (what is wrong, and where).
+//! (what is wrong, and where), [`unseen`] (what of a text is not shown as it is).
 //!
 //! Pure: no input or output, no clock, no randomness, no async. Readers are total: whatever the
 //! bytes, they return an error rather than panic, and what they allocate is in proportion to the
@@ -28,6 +28,7 @@ pub mod leaf;
 pub mod page;
 pub mod receipt;
 pub mod rotation;
+pub mod unseen;
 pub mod verdict;
 
 pub use act::{Act, ActError, ActHead, parse_part2};

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use evidence::unseen::{is_unseen, replaced, write_escape};
+
 /// One line of text with everything escaped that is not seen as itself: control characters (line
 /// breaks and ESC among them), bidirectional marks, invisible and separating characters.
 pub fn line(text: &str) -> Cow<'_, str> {
-    escape(text, |out, c| {
+    replaced(text, is_unseen, |out, c| {
         // Writing to a string cannot fail.
         let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
     })
@@ -14,30 +16,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
 
 /// The same for JSON text, where such characters stand only inside strings.
 pub fn json(text: &str) -> Cow<'_, str> {
-    escape(text, |out, c| {
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            let _ = write!(out, "\\u{unit:04x}");
-        }
-    })
-}
-
-fn escape(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
-    if !text.chars().any(is_unseen) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_unseen(c) { write(&mut out, c) } else { out.push(c) }
-    }
-    Cow::Owned(out)
-}
-
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+    replaced(text, is_unseen, write_escape)
 }
 
 #[cfg(test)]

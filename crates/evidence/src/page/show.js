@@ -1,8 +1,8 @@
 // What a reader sees. Everything that comes from the file becomes text nodes, with characters that would
-// act on the reader or hide from him written as escapes.
+// act on the reader or hide from him written as escapes. In Rust: crates/evidence, unseen.rs.
 
 const HAZARDS =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|[\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu;
 
 function inert(text) {
   return String(text).replace(HAZARDS, (hazard) => `\\u{${hazard.codePointAt(0).toString(16)}}`);

@@ -1,43 +1,24 @@
 //! Makes JSON safe to look at: what an attacker put into an event must not move a terminal's cursor
 //! or turn a line around when somebody reads it. THREATS: log injection.
 //!
-//! JSON itself escapes C0. The rest (DEL, C1, bidirectional controls, line separators, byte order
-//! marks) may stand in strings as they are, and only there, so each can be replaced by its `\u`
+//! JSON itself escapes C0. The rest (DEL, C1, bidirectional controls, line separators, what shows
+//! nothing) may stand in strings as they are, and only there, so each can be replaced by its `\u`
 //! escape: the value stays the same. The exact bytes are what `/raw` is for.
+
+use evidence::unseen::{is_unseen, replaced, write_escape};
 
 /// The same JSON text with every character that is not inert escaped.
 pub fn inert(json: Vec<u8>) -> Vec<u8> {
     match std::str::from_utf8(&json) {
-        Ok(text) if text.contains(is_active) => escape(text).into_bytes(),
+        Ok(text) if text.contains(is_active) => replaced(text, is_active, write_escape).into_owned().into_bytes(),
         // What serde writes is always text.
         _ => json,
     }
 }
 
-fn escape(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len() + 64);
-    for character in text.chars() {
-        if is_active(character) {
-            // All of them are below U+10000, and writing to a String cannot fail.
-            let _ = write!(out, "\\u{:04x}", u32::from(character));
-        } else {
-            out.push(character);
-        }
-    }
-    out
-}
-
+/// JSON itself sees to those below the space, which may also stand between its values.
 fn is_active(character: char) -> bool {
-    matches!(
-        character,
-        '\u{7f}'..='\u{9f}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-    )
+    character >= ' ' && is_unseen(character)
 }
 
 #[cfg(test)]

@@ -2,44 +2,18 @@
 //! itself or turns the reading order around. Shown on a terminal it must stay inert.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
-/// Replaces what is not plain text by its `\uXXXX` form: control characters other than line feed and tab,
-/// marks and overrides of the reading order, other line ends, and characters that show nothing. Inside a JSON string the form
-/// is the character's own escape; one beyond the basic plane has two (RFC 8259 §7).
+use evidence::unseen::{is_unseen, replaced, write_escape};
+
+/// Writes what is not seen as itself (see [`is_unseen`]) as JSON would escape it, but for line feeds and tabs: inside a JSON
+/// string that means the same.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hazard) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        if is_hazard(character) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                let _ = write!(safe, "\\u{unit:04x}");
-            }
-        } else {
-            safe.push(character);
-        }
-    }
-    Cow::Owned(safe)
+    replaced(text, |character| !matches!(character, '\n' | '\t') && is_unseen(character), write_escape)
 }
 
 /// [`escape`] for a line: line feeds and tabs too.
 pub fn escape_line(text: &str) -> String {
     escape(text).replace('\n', "\\n").replace('\t', "\\t")
-}
-
-fn is_hazard(character: char) -> bool {
-    match character {
-        '\n' | '\t' => false,
-        // All that Unicode calls ignorable, and blanks that look like nothing; but \u{fe0f}, which makes the sign before it an emoji.
-        '\u{ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' => true,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' => true,
-        '\u{fe00}'..='\u{fe0e}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' => true,
-        '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => true,
-        other => other.is_control(),
-    }
 }
 
 #[cfg(test)]
