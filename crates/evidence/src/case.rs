@@ -212,7 +212,7 @@ fn read_entry(value: Value) -> Result<CaseEntry, CaseError> {
     let Value::Object(summary) = members.take("summary")? else { return Err(CaseError::Shape("summary")) };
     let summary = summary.into_iter().map(|(name, value)| Ok((name, as_text(value, "summary")?)));
     let summary = summary.collect::<Result<_, CaseError>>()?;
-    let hidden = members.list("hidden", as_number)?;
+    let hidden = members.list("hidden", |value| as_number(value, "hidden"))?;
     members.end("entries").map(|()| CaseEntry { index, summary, hidden })
 }
 
@@ -231,7 +231,7 @@ fn read_access(value: Value) -> Result<Access, CaseError> {
     let read_listed = |value| {
         let mut members = Members::of(value, "listed")?;
         let (index, matches) = (members.number("index")?, members.number("matches")?);
-        let asked = Asked { index, matches, hidden: members.list("hidden", as_number)? };
+        let asked = Asked { index, matches, hidden: members.list("hidden", |value| as_number(value, "hidden"))? };
         members.end("listed").map(|()| asked)
     };
     let access = Access {
@@ -258,10 +258,10 @@ fn as_text(value: Value, name: &'static str) -> Result<String, CaseError> {
     }
 }
 
-fn as_number(value: Value) -> Result<u64, CaseError> {
+fn as_number(value: Value, name: &'static str) -> Result<u64, CaseError> {
     match value {
-        Value::Integer(number) => u64::try_from(number).map_err(|_| CaseError::Shape("hidden")),
-        _ => Err(CaseError::Shape("hidden")),
+        Value::Integer(number) => u64::try_from(number).map_err(|_| CaseError::Shape(name)),
+        _ => Err(CaseError::Shape(name)),
     }
 }
 
@@ -286,10 +286,7 @@ impl Members {
     }
 
     fn number(&mut self, name: &'static str) -> Result<u64, CaseError> {
-        match self.take(name)? {
-            Value::Integer(number) => u64::try_from(number).map_err(|_| CaseError::Shape(name)),
-            _ => Err(CaseError::Shape(name)),
-        }
+        as_number(self.take(name)?, name)
     }
 
     fn list<T>(&mut self, name: &'static str, read: impl Fn(Value) -> Result<T, CaseError>) -> Result<Vec<T>, CaseError> {

@@ -72,8 +72,7 @@ pub fn access(
 }
 
 /// How many of the documents the line of a recorded search matches among the entries it was
-/// about: those below the size of the log, or a range. A line that this version does not understand
-/// matches none.
+/// about: those below the size of the log, or a range. Nothing of a line that this version does not understand.
 fn matches(record: &StoredEntry, documents: &[(u64, Document<'_>)]) -> Option<u64> {
     let value: Value = serde_json::from_slice(&record.raw).ok()?;
     let number = |name: &str| value.get(name).and_then(Value::as_u64);

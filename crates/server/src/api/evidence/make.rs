@@ -69,7 +69,8 @@ pub fn make(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceA
     let mut redacted: Vec<Redacted<'_>> = entries.iter().map(Redacted::new).collect();
     hide(&mut redacted, &ask.redactions)?;
     let hidden = Hidden::of(redacted.iter().flat_map(Redacted::hidden_texts))?;
-    if !ask.redactions.is_empty() {
+    let hides = !ask.redactions.is_empty();
+    if hides {
         // Records of earlier questions may be among the entries themselves.
         let records = redacted.iter_mut().zip(&entries).filter(|(_, entry)| entry.leaf.kind == Kind::Record);
         records.for_each(|(shown, entry)| shown.hide_parts(&telling_parts(entry)));
@@ -81,7 +82,7 @@ pub fn make(trail: &Trail, index: &Index, directory: &Directory, ask: &EvidenceA
     let knowing = index.knowing(directory, &view.state);
     let documents: Vec<_> = entries.iter().map(|entry| (entry.index, Document::new(entry, knowing))).collect();
     let (mut access, asked) = access(trail, index, directory, (&documents, first), ask.now_ms)?;
-    if !ask.redactions.is_empty() {
+    if hides {
         access.listed.iter_mut().zip(&asked).for_each(|(listed, asked)| listed.hidden = telling_parts(asked));
     }
     let case = Case {

@@ -136,7 +136,7 @@ impl<'a> Redacted<'a> {
     }
 
     /// Whether the part of that number is hidden.
-    pub fn is_hidden(&self, part: usize) -> bool {
+    fn is_hidden(&self, part: usize) -> bool {
         self.hidden.get(part).copied().unwrap_or(false)
     }
 
