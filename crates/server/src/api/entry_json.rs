@@ -107,23 +107,19 @@ impl RawType {
     }
 }
 
-/// The bytes as a JSON value: as they are, if they are JSON that any reader takes, else as a string.
+/// The bytes as they are, if they are JSON that any reader takes.
+fn json(raw: &[u8]) -> Option<Box<RawValue>> {
+    is_readable(raw).then(|| serde_json::from_slice::<&RawValue>(raw).ok()).flatten().map(ToOwned::to_owned)
+}
+
+/// The bytes as a JSON value: as they are where that can be, else as a string.
 fn value(raw: &[u8]) -> Box<RawValue> {
-    if is_readable(raw)
-        && let Ok(json) = serde_json::from_slice::<&RawValue>(raw)
-    {
-        return json.to_owned();
-    }
-    let text = String::from_utf8_lossy(raw);
-    serde_json::value::to_raw_value(&text).unwrap_or_default()
+    json(raw).unwrap_or_else(|| serde_json::value::to_raw_value(&String::from_utf8_lossy(raw)).unwrap_or_default())
 }
 
 /// An OCSF form, with what is no character and numbers without bounds replaced.
 fn ocsf(form: &str) -> Box<RawValue> {
-    if is_readable(form.as_bytes()) {
-        return value(form.as_bytes());
-    }
-    value(made_readable(form).as_deref().unwrap_or(form).as_bytes())
+    json(form.as_bytes()).or_else(|| json(made_readable(form)?.as_bytes())).unwrap_or_else(|| value(form.as_bytes()))
 }
 
 impl EntryJson {
