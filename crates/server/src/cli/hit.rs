@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 /// An entry that was found.
 #[derive(Debug)]
 pub struct Hit {
-    written: String,
+    written: Box<RawValue>,
     parts: Parts,
 }
 
@@ -44,11 +44,11 @@ impl Hit {
     /// It is no JSON object, or not of these parts.
     pub fn read(json: &str) -> Result<Self, serde_json::Error> {
         // Between the values of JSON a line end is white space, and inside them there is none.
-        Ok(Self { written: json.replace(['\n', '\r'], " "), parts: serde_json::from_str(json)? })
+        Ok(Self { written: RawValue::from_string(json.replace(['\n', '\r'], " "))?, parts: serde_json::from_str(json)? })
     }
 
     /// As it is written, in one line.
-    pub fn written(&self) -> &str {
+    pub fn written(&self) -> &RawValue {
         &self.written
     }
 
@@ -93,7 +93,7 @@ mod tests {
         let hit =
             Hit::read(&format!("{{\"index\":7,\n\"source\":{{\"name\":\"app\",\"number\":1}},\"kind\":\"event\",\"raw\":{raw}}}")).unwrap();
         assert_eq!(hit.column("raw"), raw);
-        assert!(hit.written().contains(raw) && !hit.written().contains('\n'));
+        assert!(hit.written().get().contains(raw) && !hit.written().get().contains('\n'));
         assert_eq!(["index", "source", "kind", "entry", "actor"].map(|name| hit.column(name)), ["7", "app", "event", "event", ""]);
         let text = Hit::read(r#"{"raw":"a \"line\"\n","meaning":{"kind":"okta"},"summary":{"actor":"ana","ip":null}}"#).unwrap();
         assert_eq!(["raw", "kind", "actor", "ip"].map(|name| text.column(name)), ["a \"line\"\n", "okta", "ana", ""]);

@@ -199,7 +199,7 @@ impl Pages {
         let (from, to) = self.covered.unwrap_or_default();
         let whole = Whole {
             query: &self.query,
-            events: self.hits.iter().map(|hit| serde_json::from_str(hit.written())).collect::<Result<_, _>>()?,
+            events: self.hits.iter().map(Hit::written).collect(),
             tree: &self.tree,
             covered: json!({
                 "from": from, "to": to, "read": self.read, "ruled_out": self.ruled_out,

@@ -148,7 +148,7 @@ impl Tail {
     fn show(&self, hit: &str, out: &mut dyn Write) -> Result<(), Failure> {
         let hit = Hit::read(hit).map_err(Failure::at("the server shows an entry in another way: it may be of another version"))?;
         if self.json {
-            writeln!(out, "{}", escape(hit.written()))?;
+            writeln!(out, "{}", escape(hit.written().get()))?;
         } else {
             writeln!(out, "{}", escape_line(&line_of(&hit)))?;
         }
