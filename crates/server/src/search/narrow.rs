@@ -269,9 +269,10 @@ impl<'a> Derived<'a> {
     fn people(&self, name: Name, ready: &Ready) -> io::Result<Narrowed> {
         let (mut rows, is_known) = (Rows::none(self.range.clone()), Cell::new(false));
         let passes = |value: &str| {
-            let by_another_name = !ready.value(value) && self.directory.identity(value).is_some_and(|identity| ready.value(identity));
+            let by_itself = ready.value(value);
+            let by_another_name = !by_itself && self.directory.identity(value).is_some_and(|identity| ready.value(identity));
             is_known.set(is_known.get() | by_another_name);
-            by_another_name || ready.value(value)
+            by_itself || by_another_name
         };
         let exact = self.terms.add_passing(name, &passes, &mut rows)?;
         Ok(Narrowed { rows, exact: exact && !is_known.get() })
