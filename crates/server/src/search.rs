@@ -79,7 +79,7 @@ pub use health::Health;
 pub use indexer::Indexer;
 pub use parse::{QueryError, parse};
 pub use query::Query;
-pub use recheck::Recheck;
+pub use recheck::{Held, Recheck};
 pub use saved::{Saved, SavedError, SavedLines};
 
 /// Below the directory of what is derived: filters of texts, indexes of fields.

@@ -14,6 +14,8 @@ mod connections;
 mod evidence_pages;
 #[path = "cli/exports.rs"]
 mod exports;
+#[path = "lake/forged.rs"]
+mod forged;
 #[path = "cli/forwards.rs"]
 mod forwards;
 #[path = "cli/identities.rs"]

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use evidence::act::PayloadFile;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use serde_json::Value;
 use tlog::VerifierKey;
 
 use crate::cli::Answer;
@@ -18,7 +20,7 @@ use crate::cli::place::with_data_and_trail;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::server::read_named;
 use crate::config::DATA_DEFAULT;
-use crate::search::{Index, Recheck};
+use crate::search::{Held, Index};
 use crate::source::Catalog;
 use crate::verify::{Report, Trust, VerifyOptions, verify_directory};
 
@@ -40,8 +42,8 @@ pub struct Verify {
     /// The log's verifier key, as you know it from elsewhere [default: what the directory says]
     #[arg(long, value_name = "VKEY")]
     key: Option<VerifierKey>,
-    /// Also derive the search index once more and compare: takes hold of the directory, so its server must
-    /// have stopped
+    /// Also derive the search index and the lake once more and compare: takes hold of the directory, so its server
+    /// must have stopped
     #[arg(long)]
     index: bool,
     /// Maps of your own, as the server was given them: the index is of these
@@ -55,15 +57,40 @@ pub struct Verify {
     json: bool,
 }
 
-/// What came of comparing the index of each payload file with the file.
+/// What came of comparing what is derived of each payload file with the file.
 #[derive(Debug, Default, Serialize)]
-struct IndexReport {
-    /// Files whose index says what they say.
+struct Derived {
+    index: Compared,
+    lake: Compared,
+    /// Names in the lake's directory that are of no payload file.
+    lake_strangers: Vec<String>,
+}
+
+impl Derived {
+    const fn holds(&self) -> bool {
+        self.index.differs.is_empty() && self.lake.differs.is_empty() && self.lake_strangers.is_empty()
+    }
+}
+
+/// What came of comparing one of the things that are derived.
+#[derive(Debug, Default, Serialize)]
+struct Compared {
+    /// Payload files of which it says what they say.
     same: u64,
-    /// Files that have no index that would be used: searches read them.
+    /// Payload files of which there is none that would be used.
     not_made: u64,
-    /// Files whose index says something else: searches may have missed entries of them.
+    /// Payload files of which it says something else.
     differs: Vec<String>,
+}
+
+impl Compared {
+    fn add(&mut self, file: &PayloadFile, held: Held) {
+        match held {
+            Held::Same => self.same += 1,
+            Held::NotMade => self.not_made += 1,
+            Held::Differs => self.differs.push(file.name()),
+        }
+    }
 }
 
 impl Verify {
@@ -72,59 +99,74 @@ impl Verify {
         let began = Instant::now();
         let report = check(&self.data, VerifyOptions { from_checkpoint, pinned: self.key, ..VerifyOptions::default() })?;
         let seconds = began.elapsed().as_secs_f64();
-        let index = if self.index { Some(check_index(&self.data, catalog(self.sources.as_deref(), &self.geoip)?)?) } else { None };
+        let derived = if self.index { Some(check_derived(&self.data, catalog(self.sources.as_deref(), &self.geoip)?)?) } else { None };
         if self.json {
             let mut all = serde_json::to_value(&report)?;
-            if let (Some(index), Some(all)) = (&index, all.as_object_mut()) {
-                all.insert("index".into(), serde_json::to_value(index)?);
+            if let (Some(derived), Some(all)) = (&derived, all.as_object_mut())
+                && let Value::Object(derived) = serde_json::to_value(derived)?
+            {
+                all.extend(derived);
             }
             writeln!(out, "{}", escape(&all.to_string()))?;
         } else {
             show(&report, seconds, out)?;
-            index.iter().try_for_each(|index| show_index(index, out))?;
+            derived.iter().try_for_each(|derived| show_derived(derived, out))?;
         }
-        let holds = report.holds && index.is_none_or(|index| index.differs.is_empty());
+        let holds = report.holds && derived.is_none_or(|derived| derived.holds());
         Ok(if holds { Answer::Holds } else { Answer::DoesNotHold })
     }
 }
 
-/// Derives the index of every payload file once more.
-fn check_index(data: &Path, catalog: Catalog) -> Result<IndexReport, Failure> {
+/// Derives everything of every payload file once more.
+fn check_derived(data: &Path, catalog: Catalog) -> Result<Derived, Failure> {
     with_data_and_trail(data, |dir, trail| {
         let index = Index::kept_in(dir.derived_dir(), Arc::new(catalog));
         let files: Vec<_> = trail.view().state.payload_files.values().cloned().collect();
         let bar = ProgressBar::new(files.len() as u64);
-        let mut report = IndexReport::default();
+        let mut derived = Derived { lake_strangers: index.lake_strangers(trail), ..Derived::default() };
         for file in bar.wrap_iter(files.iter()) {
-            match index.recheck(trail, file, &|| false).map_err(|why| Failure::new(why.to_string()))? {
-                Recheck::Same => report.same += 1,
-                Recheck::NotMade => report.not_made += 1,
-                Recheck::Differs => report.differs.push(file.name()),
-            }
+            let found = index.recheck(trail, file, &|| false).map_err(|why| Failure::new(why.to_string()))?;
+            derived.index.add(file, found.index);
+            derived.lake.add(file, found.lake);
         }
         bar.finish_and_clear();
-        Ok(report)
+        Ok(derived)
     })
 }
 
-fn show_index(report: &IndexReport, out: &mut dyn Write) -> Result<(), Failure> {
-    for file in &report.differs {
-        writeln!(out, "index of {}: does not say what the file says; searches may have missed entries of it", escape_line(file))?;
+fn show_derived(derived: &Derived, out: &mut dyn Write) -> Result<(), Failure> {
+    let Derived { index, lake, lake_strangers } = derived;
+    show_compared("index", index, "searches may have missed entries of it", "searches read them", out)?;
+    for name in lake_strangers {
+        writeln!(out, "lake: {} is of no payload file; engines that read the directory may read it", escape_line(name))?;
     }
-    let IndexReport { same, not_made, differs } = report;
-    let verdict = match (differs.len(), same) {
-        (0, 0) => "no index to compare",
-        (0, _) => "index holds",
-        _ => "index DOES NOT HOLD",
-    };
-    writeln!(
+    show_compared(
+        "lake",
+        lake,
+        "what engines answered of it may be wrong",
+        "what stands there of them is not what would be made now",
         out,
-        "{verdict}: of {} payload files, {same} were derived again and are the same, {not_made} are not indexed and are read",
-        same + not_made + differs.len() as u64
     )?;
-    if !differs.is_empty() {
+    if !derived.holds() {
         writeln!(out, "make it again from the log: indelible remap")?;
     }
+    Ok(())
+}
+
+/// `wrong` says what it means that it differs, `without` what that there is none.
+fn show_compared(what: &str, compared: &Compared, wrong: &str, without: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    let Compared { same, not_made, differs } = compared;
+    for file in differs {
+        writeln!(out, "{what} of {}: does not say what the file says; {wrong}", escape_line(file))?;
+    }
+    let verdict = match (differs.len(), same) {
+        (0, 0) => format!("no {what} to compare"),
+        (0, _) => format!("{what} holds"),
+        _ => format!("{what} DOES NOT HOLD"),
+    };
+    let files = same + not_made + differs.len() as u64;
+    write!(out, "{verdict}: of {files} payload files, {same} were derived again and are the same")?;
+    writeln!(out, "{}", if *not_made == 0 { String::new() } else { format!(", {not_made} have none: {without}") })?;
     Ok(())
 }
 

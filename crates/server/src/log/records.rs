@@ -122,6 +122,13 @@ pub fn index_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
     record("index.differs", vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
 }
 
+/// What engines read of a payload file said something else than the file: what they answered over `first..end` may have
+/// been wrong until now.
+#[must_use]
+pub fn lake_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
+    record("lake.differs", vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
+}
+
 /// Somebody asked what an identity did, or with `privilege` how it came by that: the line of the events in the
 /// answer, how many, and the size it covered.
 #[must_use]

@@ -17,12 +17,14 @@ mod row;
 mod write;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evidence::act::PayloadFile;
 
 use crate::config::LakeContent;
+use crate::search::recheck::is_same;
 
 use about::{About, Origin};
 pub use column::{COLUMNS, Column, Kind, schema};
@@ -51,7 +53,7 @@ struct Seen {
 }
 
 /// Where in a lake the Parquet file of a payload file of that name stands, and what is said of it.
-fn paths_in(lake: &Path, payload: &str) -> [PathBuf; 2] {
+pub(super) fn paths_in(lake: &Path, payload: &str) -> [PathBuf; 2] {
     let stem = Path::new(payload).file_stem().unwrap_or_default().to_string_lossy();
     [lake.join(format!("{stem}.parquet")), lake.join(format!("_{stem}.about.json"))]
 }
@@ -61,6 +63,25 @@ impl Lake {
     #[must_use]
     pub fn holding(content: LakeContent, dir: PathBuf) -> Option<Self> {
         (content != LakeContent::Off).then(|| Self { dir, full: content == LakeContent::Full, seen: Mutex::default() })
+    }
+
+    /// The lake in `dir` as it was wanted when the file of a payload file was made; none if there is no such file that
+    /// counts as made.
+    pub(super) fn that_made(dir: PathBuf, of: &PayloadFile, maps: &str) -> Option<Self> {
+        let [_, about] = paths_in(&dir, &of.name());
+        let full = About::read(&about)?.origin.full;
+        let lake = Self { dir, full, seen: Mutex::default() };
+        lake.is_made(of, maps).then_some(lake)
+    }
+
+    /// The same lake in another directory.
+    pub(super) fn moved_to(&self, dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), full: self.full, seen: Mutex::default() }
+    }
+
+    /// Whether the file of a payload file, and what is said of it, are the same in this lake and in that of `dir`.
+    pub(super) fn is_same(&self, dir: &Path, of: &PayloadFile) -> io::Result<bool> {
+        self.paths(of).iter().zip(&paths_in(dir, &of.name())).try_fold(true, |same, (one, other)| Ok(same && is_same(one, other)?))
     }
 
     /// What a file of today would say of itself.
@@ -103,10 +124,16 @@ impl Lake {
             self.seen().entry(of.name()).and_modify(|seen| seen.read = true);
             return None;
         }
+        self.discard(of);
+        Some(of.name())
+    }
+
+    /// The file of a payload file is worth nothing: it does not count as made from now on.
+    pub(super) fn discard(&self, of: &PayloadFile) {
         self.forget(of);
+        let [_, about] = self.paths(of);
         // Whoever cannot remove it finds it damaged again.
         let _ = std::fs::remove_file(about);
-        Some(of.name())
     }
 
     /// Begins the file of a payload file anew. The one that is there no longer counts as made, whatever becomes of

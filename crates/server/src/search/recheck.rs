@@ -1,14 +1,14 @@
-//! Does what search derived of the log still say what the log says? A payload file is read once more,
-//! everything is derived of it again, and the two are compared byte for byte.
+//! Does what is derived of the log still say what the log says? A payload file is read once more, everything is derived of
+//! it again, and the two are compared byte for byte.
 //!
 //! Checksums find what a disk did. This finds what somebody did who could write the checksums too, and what a
-//! mistake in this program did: an index that hides an event.
+//! mistake in this program did: an index that hides an event, a lake that tells of another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,8 @@ use tracing::{error, warn};
 
 use crate::clock::random;
 use crate::log::records;
-use crate::search::{Index, IndexError};
+use crate::search::lake::{self, Lake};
+use crate::search::{Index, IndexError, LAKE};
 use crate::store::trail::Trail;
 
 /// How often the sampler looks at one payload file. A file of 65,536 entries takes about two seconds of the
@@ -30,15 +31,30 @@ pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(60);
 /// Below the directory of what is derived: what is derived again, to be compared and removed.
 pub(super) const AGAIN: &str = "again";
 
-/// What came of looking at a payload file once more.
+/// What came of looking at what is derived of a payload file once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recheck {
-    /// What was derived is what the log says.
+pub struct Recheck {
+    /// What search asks.
+    pub index: Held,
+    /// What engines read. Compared where there is an index that would be used.
+    pub lake: Held,
+}
+
+/// How what was derived stands to what would be derived now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It says what the log says.
     Same,
-    /// Nothing is derived of it that would be used: it is read.
+    /// Nothing is there that would be used.
     NotMade,
-    /// What was derived says something else.
+    /// It says something else.
     Differs,
+}
+
+impl Held {
+    const fn compared(same: bool) -> Self {
+        if same { Self::Same } else { Self::Differs }
+    }
 }
 
 impl Index {
@@ -47,23 +63,68 @@ impl Index {
     /// # Errors
     /// [`IndexError`].
     pub fn recheck(&self, trail: &Trail, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Result<Recheck, IndexError> {
+        let nothing = Recheck { index: Held::NotMade, lake: Held::NotMade };
         let state: &TrailState = &trail.view().state;
-        let (Some(dir), Some((sidecar, terms))) = (&self.dir, self.paths(file)) else { return Ok(Recheck::NotMade) };
+        let (Some(dir), Some(places)) = (&self.dir, self.paths(file)) else { return Ok(nothing) };
         self.forget(file);
         if self.known(file, state).is_none() {
-            return Ok(Recheck::NotMade);
+            return Ok(nothing);
         }
         let again = dir.join(AGAIN);
-        let compared = self.derive(trail, file, &(again.join("search"), again.join("index")), None, stopped).and_then(|()| {
+        let lake = Lake::that_made(dir.join(LAKE), file, &self.maps);
+        let compared = self.derive_again(trail, file, &again, lake.as_ref(), stopped).and_then(|()| {
             let failed = |why| IndexError::Write { path: again.clone(), why };
-            let same = fs::read(&sidecar).map_err(failed)? == fs::read(again.join("search")).map_err(failed)?
-                && contents(&terms).map_err(failed)? == contents(&again.join("index")).map_err(failed)?;
-            Ok(if same { Recheck::Same } else { Recheck::Differs })
+            let (sidecar, terms) = &places;
+            let index = is_same(sidecar, &again.join("search")).map_err(failed)?
+                && contents(terms).map_err(failed)? == contents(&again.join("index")).map_err(failed)?;
+            let lake = match &lake {
+                Some(lake) => Held::compared(lake.is_same(&again, file).map_err(failed)?),
+                None => Held::NotMade,
+            };
+            Ok(Recheck { index: Held::compared(index), lake })
         });
         // Derived for the moment: whoever cannot remove it writes over it the next time.
         let _ = fs::remove_dir_all(&again);
         compared
     }
+
+    /// Names in the lake's directory that engines may read and that are of no payload file of the log.
+    #[must_use]
+    pub fn lake_strangers(&self, trail: &Trail) -> Vec<String> {
+        let Some(lake) = self.dir.as_ref().map(|dir| dir.join(LAKE)) else { return Vec::new() };
+        let state = &trail.view().state;
+        let own: HashSet<_> = state.payload_files.values().flat_map(|file| lake::paths_in(&lake, &file.name())).collect();
+        let there = fs::read_dir(&lake).into_iter().flatten().flatten().map(|entry| entry.path());
+        // What a server was writing when it was killed.
+        let is_half = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tmp");
+        let mut strangers: Vec<_> = there
+            .filter(|path| !own.contains(path) && !is_half(path))
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        strangers.sort_unstable();
+        strangers
+    }
+
+    /// Derives everything of a payload file in a directory that is removed afterwards.
+    fn derive_again(
+        &self,
+        trail: &Trail,
+        file: &PayloadFile,
+        again: &Path,
+        lake: Option<&Lake>,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<(), IndexError> {
+        let failed = |why| IndexError::Write { path: again.to_owned(), why };
+        fs::create_dir_all(again).map_err(failed)?;
+        let mut writer = lake.map(|lake| lake.moved_to(again).begin(file, &self.maps));
+        self.derive(trail, file, &(again.join("search"), again.join("index")), writer.as_mut(), stopped)?;
+        writer.map_or(Ok(()), |writer| writer.finish().map_err(failed))
+    }
+}
+
+/// Whether two files have the same bytes.
+pub(super) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    Ok(fs::read(one)? == fs::read(other)?)
 }
 
 /// The files of an index.
@@ -87,12 +148,13 @@ impl Sampler {
     }
 
     /// Looks at the next file if it is time, and says aloud, in the log and in the metrics when what was
-    /// derived of it says something else. Then it is made again.
+    /// derived of it says something else. Then it is made again. What is of no payload file is removed.
     pub(super) fn look(&mut self, trail: &Trail, index: &Index, stopped: &dyn Fn() -> bool) {
         if Instant::now() < self.next {
             return;
         }
         self.next = Instant::now() + self.every;
+        index.remove_orphans(trail);
         let state = Arc::clone(&trail.view().state);
         if self.left.is_empty() {
             self.left = state.payload_files.values().cloned().collect();
@@ -107,23 +169,39 @@ impl Sampler {
             return;
         }
         match index.recheck(trail, &file, stopped) {
-            Ok(Recheck::Same) => {
-                index.health.rechecked.inc();
-            }
-            Ok(Recheck::NotMade) | Err(IndexError::Stopped) => {}
-            Ok(Recheck::Differs) => {
-                index.health.rechecked.inc();
-                index.health.differences.inc();
-                error!(
-                    file = file.name(),
-                    "the index of this payload file does not say what the log says: answers may have missed entries of it; it is made again"
-                );
-                // Full of records of searches: it is said again when the file is looked at the next time.
-                if index.note(records::index_differs(&file.name(), file.first, file.end())) {
-                    index.discard(&file);
-                }
-            }
-            Err(why) => warn!(%why, file = file.name(), "the index of a payload file could not be compared with it"),
+            Ok(found) => say(index, &file, found),
+            Err(IndexError::Stopped) => {}
+            Err(why) => warn!(%why, file = file.name(), "what is derived of a payload file could not be compared with it"),
+        }
+    }
+}
+
+/// Says what was found, and has what says something else made again. Full of records of searches, the index cannot
+/// take one more: it is said again when the file is looked at the next time.
+fn say(index: &Index, file: &PayloadFile, found: Recheck) {
+    if found.index != Held::NotMade {
+        index.health.rechecked.inc();
+    }
+    if found.index == Held::Differs {
+        index.health.differences.inc();
+        error!(
+            file = file.name(),
+            "the index of this payload file does not say what the log says: answers may have missed entries of it; it is made again"
+        );
+        if index.note(records::index_differs(&file.name(), file.first, file.end())) {
+            index.discard(file);
+        }
+    }
+    if found.lake == Held::Differs {
+        index.health.lake_differences.inc();
+        error!(
+            file = file.name(),
+            "the lake file of this payload file does not say what the log says: what engines answered of it may be wrong; it is made again"
+        );
+        if index.note(records::lake_differs(&file.name(), file.first, file.end()))
+            && let Some(lake) = &index.lake
+        {
+            lake.discard(file);
         }
     }
 }

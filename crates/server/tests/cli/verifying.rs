@@ -1,5 +1,6 @@
 use crate::altered::alter_largest;
 use crate::binary::{Place, indelible, run, run_with_input};
+use crate::forged::forge_largest;
 use crate::remap::with_payload_files;
 
 #[test]
@@ -60,6 +61,29 @@ fn an_index_that_hides_an_event_is_found_by_the_command_and_named() {
     assert!(said.code == 1 && said.out.contains("index DOES NOT HOLD") && said.out.contains(&differs), "{said:?}");
     place.offline(["remap"]).ok();
     assert!(place.offline(["verify", "--index"]).ok().out.contains("index holds: of "));
+}
+
+#[test]
+fn a_lake_that_tells_of_something_else_is_found_by_the_command_and_named() {
+    let place = with_payload_files();
+    place.offline(["remap", "--lake", "full"]).ok();
+    let said = place.offline(["verify", "--index"]).ok();
+    assert!(said.out.contains("lake holds: of "), "{said:?}");
+    let forged = forge_largest(&place.data().join("derived/main/lake"));
+    let stem = forged.file_stem().unwrap().to_str().unwrap();
+    let found = place.offline(["verify", "--index", "--json"]);
+    assert_eq!(found.code, 1, "{found:?}");
+    let json = found.json();
+    assert_eq!((&json["index"]["differs"], json["lake"]["differs"].as_array().unwrap().len()), (&serde_json::json!([]), 1));
+    let said = place.offline(["verify", "--index"]);
+    assert!(said.code == 1 && said.out.contains("lake DOES NOT HOLD") && said.out.contains(stem), "{said:?}");
+    place.offline(["remap", "--lake", "full"]).ok();
+    let invented = place.data().join("derived/main/lake/invented.parquet");
+    std::fs::write(&invented, "x").unwrap();
+    let said = place.offline(["verify", "--index"]);
+    assert!(said.code == 1 && said.out.contains("invented.parquet is of no payload file"), "{said:?}");
+    place.offline(["remap", "--lake", "full"]).ok();
+    assert!(!invented.exists() && place.offline(["verify", "--index"]).ok().out.contains("lake holds: of "));
 }
 
 #[test]

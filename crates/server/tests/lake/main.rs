@@ -9,10 +9,12 @@
 )]
 
 mod engines;
+mod forged;
 mod log;
 mod made_again;
 mod mmdb;
 mod other_engines;
 #[path = "../clients/python.rs"]
 mod python;
+mod recheck;
 mod recipes;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indelible::search::{Indexer, Order, Recheck};
+use indelible::search::{Held, Indexer, Order};
 use proptest::test_runner::TestRunner;
 
 use crate::altered::alter_largest;
@@ -13,17 +13,17 @@ use crate::log::Log;
 fn an_index_is_derived_again_byte_for_byte_and_an_altered_one_is_found() {
     let log = Log::filled(&mut TestRunner::deterministic());
     let index = log.index();
-    let recheck = || -> Vec<Recheck> {
+    let recheck = || -> Vec<Held> {
         let state = Arc::clone(&log.trail.view().state);
-        state.payload_files.values().map(|file| index.recheck(&log.trail, file, &|| false).unwrap()).collect()
+        state.payload_files.values().map(|file| index.recheck(&log.trail, file, &|| false).unwrap().index).collect()
     };
-    assert!(recheck().iter().all(|found| *found == Recheck::NotMade));
+    assert!(recheck().iter().all(|found| *found == Held::NotMade));
     log.make_all(&index);
-    assert!(recheck().iter().all(|found| *found == Recheck::Same), "{:?}", recheck());
+    assert!(recheck().iter().all(|found| *found == Held::Same), "{:?}", recheck());
     let derived = log.dir.path().join("derived");
     assert!(!derived.join("again").exists());
     alter_largest(&derived);
-    assert_eq!(recheck().iter().filter(|found| **found == Recheck::Differs).count(), 1);
+    assert_eq!(recheck().iter().filter(|found| **found == Held::Differs).count(), 1);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn the_sampler_finds_an_altered_index_says_so_in_the_log_and_makes_it_again() {
     let state = Arc::clone(&log.trail.view().state);
     let again = log.index();
     for file in state.payload_files.values().filter(|file| again.is_made(file, &state)) {
-        assert_eq!(again.recheck(&log.trail, file, &|| false).unwrap(), Recheck::Same, "{}", file.name());
+        assert_eq!(again.recheck(&log.trail, file, &|| false).unwrap().index, Held::Same, "{}", file.name());
     }
     // The record itself is behind what is indexed.
     assert!(index.behind(&log.trail) > 0);
