@@ -14,6 +14,7 @@ pub mod condition;
 pub mod directory;
 pub mod draft;
 pub mod emit;
+mod envelope;
 pub mod evaluate;
 pub mod explain;
 pub mod expression;

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::intake::tape::{NodeKind, Tape};
 use crate::source::compile::{MapError, compile};
+use crate::source::envelope::ENVELOPES;
 use crate::source::evaluate::Context;
 use crate::source::geo::Geo;
 use crate::source::kind::{Decoder, Kind};
@@ -15,29 +16,6 @@ use crate::source::value::{Document, Value};
 
 include!(concat!(env!("OUT_DIR"), "/built_in_sources.rs"));
 
-/// Members in which shippers put the record they carry, tried in this order.
-const ENVELOPES: [&[&str]; 20] = [
-    &["event", "original"],
-    &["event"],
-    &["message"],
-    &["MESSAGE"],
-    &["_raw"],
-    &["log"],
-    &["@message"],
-    &["logRecord", "body", "stringValue"],
-    &["body"],
-    &["data"],
-    &["detail"],
-    &["record"],
-    &["raw"],
-    &["line"],
-    &["msg"],
-    &["properties", "log"],
-    &["CloudTrailEvent"],
-    &["json"],
-    &["payload"],
-    &["message", "data"],
-];
 /// A shipper behind a shipper is real; more is a loop.
 const ENVELOPES_DEEP: usize = 2;
 

@@ -81,7 +81,8 @@ fn assemble(spec: &MapSpec) -> Result<Kind, MapError> {
         if !(1..=100).contains(&rule.certainty) {
             return Err(wrong("[[recognise]]", "certainty is 1 to 100"));
         }
-        recognise.push((rule.certainty, at_condition("[[recognise]]", &rule.when)?));
+        let when = Condition::compile_to_recognise(&rule.when);
+        recognise.push((rule.certainty, when.map_err(|why| MapError::Expression { at: "[[recognise]]".to_owned(), why })?));
     }
     let mut unwraps = Vec::new();
     for unwrap in &spec.unwrap {

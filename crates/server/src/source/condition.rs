@@ -1,5 +1,6 @@
 //! Conditions of a map: expression → matcher.
 
+use crate::source::envelope::is_envelope;
 use crate::source::evaluate::Context;
 use crate::source::expression::{BadExpression, Expression};
 use crate::source::glob::{Glob, GlobSet};
@@ -26,8 +27,21 @@ impl Condition {
     /// # Errors
     /// [`BadExpression`].
     pub fn compile(when: &OneOrMany<spec::Condition>) -> Result<Self, BadExpression> {
+        Self::of(when, &|_| false)
+    }
+
+    /// Reads the `when` of a `[[recognise]]`. A line that is looked for anywhere in the text of a shipper's member is not
+    /// found in a JSON object there: that is a record in an envelope, and the line is a member of it.
+    ///
+    /// # Errors
+    /// [`BadExpression`].
+    pub fn compile_to_recognise(when: &OneOrMany<spec::Condition>) -> Result<Self, BadExpression> {
+        Self::of(when, &is_envelope)
+    }
+
+    fn of(when: &OneOrMany<spec::Condition>, is_envelope: &dyn Fn(&str) -> bool) -> Result<Self, BadExpression> {
         let alternatives = when.as_slice().iter().filter(|tests| !tests.is_empty());
-        let compiled: Result<Vec<_>, _> = alternatives.map(|tests| tests.iter().map(test).collect()).collect();
+        let compiled: Result<Vec<_>, _> = alternatives.map(|tests| tests.iter().map(|of| test(of, is_envelope(of.0))).collect()).collect();
         Ok(Self { alternatives: compiled? })
     }
 
@@ -50,8 +64,13 @@ impl Condition {
     }
 }
 
-fn test((expression, matchers): (&String, &OneOrMany<Matcher>)) -> Result<Test, BadExpression> {
+/// JSON objects.
+const OBJECT: &str = "{*}";
+
+fn test((expression, matchers): (&String, &OneOrMany<Matcher>), is_envelope: bool) -> Result<Test, BadExpression> {
     let (mut one_of, mut none_of) = (Vec::new(), Vec::new());
+    // A pattern with quotes means JSON, and these two mean anything.
+    let mut means_line = is_envelope;
     for matcher in matchers.as_slice() {
         let text = match matcher {
             Matcher::Bool(yes) => yes.to_string(),
@@ -61,8 +80,14 @@ fn test((expression, matchers): (&String, &OneOrMany<Matcher>)) -> Result<Test, 
         };
         match text.strip_prefix('!') {
             Some(not) => none_of.push((Glob::new(not), 0)),
-            None => one_of.push((Glob::new(&text), 0)),
+            None => {
+                means_line &= !text.contains('"') && !matches!(text.as_str(), "*" | "{*");
+                one_of.push((Glob::new(&text), 0));
+            }
         }
+    }
+    if means_line && !one_of.is_empty() {
+        none_of.push((Glob::new(OBJECT), 0));
     }
     Ok(Test { expression: Expression::parse(expression)?, one_of: GlobSet::new(one_of), none_of: GlobSet::new(none_of) })
 }
