@@ -59,6 +59,10 @@ pub fn kind(path: &Path) -> Option<Kind> {
     let mut head = [0; MANIFEST.len()];
     let read = File::open(path).ok()?.take(head.len() as u64).read(&mut head).ok()?;
     let head = head.get(..read)?;
+    if head.is_empty() {
+        // Lines of a search that found nothing; any other empty file is not of an export.
+        return manifest_beside(path).exists().then_some(Kind::Lines);
+    }
     if head == MANIFEST { Some(Kind::Manifest) } else { head.starts_with(LINE).then_some(Kind::Lines) }
 }
 
@@ -128,6 +132,13 @@ fn read_manifest(path: &Path) -> Result<ExportManifest, No> {
     ExportManifest::parse(&bytes).map_err(|why| wrong("manifest", why))
 }
 
+/// Where the manifest of a file of lines lies, if it is not in it.
+fn manifest_beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".manifest.json");
+    PathBuf::from(beside)
+}
+
 /// The manifest of a file of lines: its own last line, whose place is given too, or the file beside it.
 fn find_manifest(path: &Path) -> Result<(ExportManifest, Option<u64>), No> {
     let failed = unreadable(path);
@@ -143,9 +154,7 @@ fn find_manifest(path: &Path) -> Result<(ExportManifest, Option<u64>), No> {
         let manifest = ExportManifest::parse(last).map_err(|why| wrong("manifest", why))?;
         return Ok((manifest, Some(from + begin as u64)));
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".manifest.json");
-    let beside = PathBuf::from(beside);
+    let beside = manifest_beside(path);
     if !beside.exists() {
         let why = format!("its last line is no manifest, and {} is not there: what was exported may not be all of it", beside.display());
         return Err(wrong("file", why));

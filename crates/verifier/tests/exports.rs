@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../evidence/tests/golden");
 
@@ -25,8 +25,12 @@ fn place(name: &str) -> PathBuf {
     dir
 }
 
+fn run(path: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_indelible-verify")).args(["--key", &key(1)]).args(more).arg(path).output().unwrap()
+}
+
 fn verify(path: &Path, more: &[&str]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_indelible-verify")).args(["--key", &key(1)]).args(more).arg(path).output().unwrap();
+    let output = run(path, more);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
@@ -51,6 +55,30 @@ fn an_export_holds_by_its_lines_or_its_manifest_and_is_told_in_sentences() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["type"], &json["count"], &json["first"], &json["last"]), (&"export".into(), &6.into(), &1.into(), &15.into()));
     assert_eq!((&json["holds"], &json["lines_proved"], &json["complete"]), (&true.into(), &true.into(), &true.into()));
+}
+
+#[test]
+fn a_search_that_found_nothing_holds_by_its_empty_file_or_its_manifest() {
+    let dir = place("nothing");
+    let (lines, manifest) = (dir.join("export.ndjson"), dir.join("export.ndjson.manifest.json"));
+    let mut said: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    said["files"][0]["bytes"] = 0.into();
+    said["files"][0]["count"] = 0.into();
+    said["files"][0]["sha256"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into();
+    // One hash stands for all entries of this tree: its root, the third line of the checkpoint.
+    let root = said["checkpoint"].as_str().unwrap().lines().nth(2).unwrap().to_owned();
+    (said["count"], said["after"]) = (0.into(), serde_json::json!([root]));
+    std::fs::write(&lines, "").unwrap();
+    // serde_json sorts members; a manifest begins with its format.
+    let text =
+        said.to_string().replacen(r#""format":"indelible-export/v1","#, "", 1).replacen('{', r#"{"format":"indelible-export/v1","#, 1);
+    std::fs::write(&manifest, text).unwrap();
+    for path in [&lines, &manifest] {
+        let (code, text) = verify(path, &[]);
+        assert_eq!(code, 0, "{text}");
+    }
+    std::fs::remove_file(manifest).unwrap();
+    assert_ne!(run(&lines, &[]).status.code(), Some(0), "an empty file alone says nothing");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn an_export_that_was_killed_goes_on_and_is_the_same_as_one_that_was_not() {
         let manifest = place.beside(&format!("killed.{format}.manifest.json"));
         let args = ["export", "source:app", "--format", format, "-o", file.to_str().unwrap()];
         let mut child = running.command(args).spawn().unwrap();
-        while !manifest.exists() && child.try_wait().unwrap().is_none() {
+        while !(manifest.exists() && file.exists()) && child.try_wait().unwrap().is_none() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         child.kill().unwrap();
@@ -88,6 +88,27 @@ fn an_export_that_was_killed_goes_on_and_is_the_same_as_one_that_was_not() {
     let other = place.write("other.csv", "mine");
     running.run(["export", "--format", "csv", "-o", other.to_str().unwrap(), "--resume"]).refused("no manifest");
     assert_eq!(std::fs::read(other).unwrap(), b"mine");
+}
+
+#[test]
+fn an_export_that_was_interrupted_around_its_first_manifest_goes_on() {
+    let place = Place::new();
+    let running = place.serve();
+    fill(&running, 0, 5);
+    for format in ["ndjson", "csv"] {
+        let file = place.beside(&format!("first.{format}"));
+        let args = ["export", "source:app", "--format", format, "-o", file.to_str().unwrap(), "--resume"];
+        // Nothing vouches for what was written.
+        let unfinished = place.write(&format!("first.{format}.tmp"), "{\"index\":1234,\"cut");
+        running.run(args).ok();
+        assert!(!unfinished.exists());
+        let whole = std::fs::read(&file).unwrap();
+        assert_eq!(whole.split(|byte| *byte == b'\n').count(), if format == "csv" { 7 } else { 6 });
+        // The manifest is there, and its file has not its own name yet.
+        std::fs::rename(&file, &unfinished).unwrap();
+        running.run(args).ok();
+        assert!(std::fs::read(&file).unwrap() == whole && !unfinished.exists());
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The files of an export, and the manifest that vouches for them.
 //!
 //! INVARIANT: the manifest on disk describes bytes that are durable. So after an interruption everything
-//! behind them is cut off, and the export goes on as if it had never been there.
+//! behind them is cut off, and the export goes on as if it had never been there. Until there is a manifest, lines grow
+//! under a name of their own: what is interrupted before is begun anew.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -157,8 +158,24 @@ impl Output {
         }
         open.file.sync_data().map_err(Failure::at(open.at.display()))?;
         self.sealed = vec![open.listed()];
+        self.save()?;
+        if open.at != self.path {
+            self.take_its_place(&open.at)?;
+            open.at.clone_from(&self.path);
+        }
         self.open = Some(open);
-        self.save()
+        Ok(())
+    }
+
+    /// Gives lines that are vouched for their own name.
+    fn take_its_place(&self, unfinished: &Path) -> Result<(), Failure> {
+        fs::rename(unfinished, &self.path).map_err(Failure::at(self.path.display()))?;
+        sync_dir(self.path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// The name of lines that nothing vouches for yet.
+    fn unfinished(&self) -> Result<PathBuf, Failure> {
+        Ok(self.path.with_file_name(format!("{}.tmp", name_of(&self.path)?)))
     }
 
     fn seal_part(&mut self, mut open: Open) -> Result<(), Failure> {
@@ -189,7 +206,7 @@ impl Output {
             let name = part_name(self.sealed.len());
             (self.path.join(format!("{name}.tmp")), name)
         } else {
-            (self.path.clone(), name_of(&self.path)?)
+            (self.unfinished()?, name_of(&self.path)?)
         };
         let file = File::create(&at).map_err(Failure::at(at.display()))?;
         Ok(Open { file, at, name, encoder: Encoder::begin(self.encoding)?, hash: Context::new(&SHA256), bytes: 0, count: 0 })
@@ -197,6 +214,11 @@ impl Output {
 
     /// Opens a file where its manifest ends.
     fn reopen(&self, listed: &Listed) -> Result<Open, Failure> {
+        let unfinished = self.unfinished()?;
+        if !self.path.exists() && unfinished.exists() {
+            // Interrupted between the manifest and this.
+            self.take_its_place(&unfinished)?;
+        }
         let at = self.path.clone();
         let failed = || Failure::at(at.display());
         let changed = |why: &str| Failure::new(format!("{} {why}: it was changed since; export to another file", self.path.display()));
