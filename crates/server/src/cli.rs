@@ -44,6 +44,7 @@ mod source;
 mod sources;
 mod stopped;
 mod synth;
+mod table;
 mod tail;
 mod trail_copy;
 mod verify;

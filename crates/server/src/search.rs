@@ -138,6 +138,14 @@ pub enum IndexError {
         /// What the system said.
         why: std::io::Error,
     },
+    /// What search needs is there; what engines read cannot be written.
+    #[error("{path}: {why}", path = path.display())]
+    Lake {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
     /// The server stops.
     #[error("the server stops")]
     Stopped,
@@ -371,7 +379,7 @@ impl Index {
         self.forget(file);
         lake.map_or(Ok(()), |lake| {
             let path = lake.path().to_owned();
-            lake.finish().map_err(|why| IndexError::Write { path, why })
+            lake.finish().map_err(|why| IndexError::Lake { path, why })
         })
     }
 

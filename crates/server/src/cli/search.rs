@@ -18,6 +18,7 @@ use crate::cli::place::Place;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::saved::{line_at, line_in};
 use crate::cli::stopped::{record, with_log};
+use crate::cli::table;
 use crate::clock::Clock;
 use crate::export::safe_cell;
 use crate::log::records;
@@ -28,7 +29,8 @@ use crate::search::{Ask, Budget, Cursor, Order, Query, QueryError};
 const PAGE: usize = 500;
 /// Raw bytes of matches at a time.
 const PAGE_BYTES: usize = 16 << 20;
-/// Columns of a table with the most characters of each; a longer text is cut, and `--csv` has it whole.
+/// Columns of a table with the most places of each; a longer text is cut, as all are on a narrow terminal, and `--csv` has
+/// it whole.
 const COLUMNS: [(&str, usize); 8] =
     [("time", 24), ("actor", 32), ("action", 36), ("outcome", 10), ("ip", 39), ("source", 24), ("target", 40), ("index", 12)];
 
@@ -125,7 +127,7 @@ impl Search {
         } else if self.csv {
             write_csv(&pages.hits, out)?;
         } else {
-            write_table(&pages.hits, out)?;
+            write_table(&pages.hits, table::room(), out)?;
         }
         out.flush()?;
         pages.say_what_is_covered()?;
@@ -250,26 +252,14 @@ fn other_answer() -> Failure {
     Failure::new("the server's answer is none to a search: it may be of another version")
 }
 
-fn write_table(hits: &[Hit], out: &mut dyn Write) -> Result<(), Failure> {
+fn write_table(hits: &[Hit], room: Option<usize>, out: &mut dyn Write) -> Result<(), Failure> {
     if hits.is_empty() {
         return Ok(());
     }
-    let shortened = |text: String, most: usize| match text.char_indices().nth(most.saturating_sub(1)) {
-        Some((at, _)) if text.chars().count() > most => format!("{}…", text.get(..at).unwrap_or_default()),
-        _ => text,
-    };
     let titles = COLUMNS.map(|(name, _)| name.to_owned());
-    let row = |hit: &Hit| COLUMNS.map(|(name, most)| shortened(escape_line(&hit.column(name)), most));
+    let row = |hit: &Hit| COLUMNS.map(|(name, _)| escape_line(&hit.column(name)));
     let rows: Vec<_> = std::iter::once(titles).chain(hits.iter().map(row)).collect();
-    let mut widths = [0; COLUMNS.len()];
-    for (width, nth) in widths.iter_mut().zip(0..) {
-        *width = rows.iter().filter_map(|row| row.get(nth)).map(|text| text.chars().count()).max().unwrap_or(0);
-    }
-    for row in &rows {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(text, width)| format!("{text:<width$}")).collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
+    Ok(table::write(&rows, COLUMNS.map(|(_, most)| most), room, out)?)
 }
 
 fn write_csv(hits: &[Hit], out: &mut dyn Write) -> Result<(), Failure> {
@@ -311,7 +301,7 @@ mod tests {
     #[test]
     fn a_table_is_inert_and_aligned() {
         let mut out = Vec::new();
-        let done = write_table(&[hit("ana\u{1b}[2J"), hit("b\nc")], &mut out);
+        let done = write_table(&[hit("ana\u{1b}[2J"), hit("b\nc")], None, &mut out);
         assert!(done.is_ok());
         let text = String::from_utf8_lossy(&out);
         let lines: Vec<_> = text.lines().collect();

@@ -16,6 +16,7 @@ use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::saved::line_at;
 use crate::cli::search::{checked_line, page_of};
 use crate::cli::server::{Server, ServerArgs};
+use crate::cli::table::padded;
 
 /// Most of the newest entries shown first: one page of a search.
 const LINES_MAX: u64 = 1_000;
@@ -181,7 +182,7 @@ fn line_of(hit: &Hit) -> String {
     // An outcome alone says nothing: most maps give one to what they do not know.
     let says_who_or_what = summary.iter().take(2).any(|(text, _)| !text.is_empty());
     let rest = if is_event && says_who_or_what {
-        let cells: Vec<_> = summary.iter().map(|(text, width)| format!("{text:<width$}")).collect();
+        let cells: Vec<_> = summary.iter().map(|(text, width)| padded(text, *width)).collect();
         cells.join("  ")
     } else {
         hit.column("raw")

@@ -128,6 +128,7 @@ fn make_one(trail: &Trail, index: &Index, file: &PayloadFile, stopped: &dyn Fn()
             debug!(file = file.name(), opened, "made what search needs of a payload file");
         }
         Err(IndexError::Stopped) => {}
+        Err(why @ IndexError::Lake { .. }) => warn!(%why, "engines miss a payload file: its file of the lake cannot be written"),
         Err(why) => warn!(%why, "search has to read a payload file each time: what it needs of it cannot be made"),
     }
 }
