@@ -4,10 +4,10 @@
 //! Checksums find what a disk did. This finds what somebody did who could write the checksums too, and what a
 //! mistake in this program did: an index that hides an event, a lake that tells of another.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +27,9 @@ use crate::store::trail::Trail;
 /// How often the sampler looks at one payload file. A file of 65,536 entries takes about two seconds of the
 /// time that nobody else wants; all of a log of twenty million is looked at in five hours.
 pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(60);
+
+/// Bytes of a file that are compared at a time.
+const READ_BYTES: usize = 64 << 10;
 
 /// Below the directory of what is derived: what is derived again, to be compared and removed.
 pub(super) const AGAIN: &str = "again";
@@ -75,8 +78,8 @@ impl Index {
         let compared = self.derive_again(trail, file, &again, lake.as_ref(), stopped).and_then(|()| {
             let failed = |why| IndexError::Write { path: again.clone(), why };
             let (sidecar, terms) = &places;
-            let index = is_same(sidecar, &again.join("search")).map_err(failed)?
-                && contents(terms).map_err(failed)? == contents(&again.join("index")).map_err(failed)?;
+            let index =
+                is_same(sidecar, &again.join("search")).map_err(failed)? && is_same_dir(terms, &again.join("index")).map_err(failed)?;
             let lake = match &lake {
                 Some(lake) => Held::compared(lake.is_same(&again, file).map_err(failed)?),
                 None => Held::NotMade,
@@ -124,12 +127,36 @@ impl Index {
 
 /// Whether two files have the same bytes.
 pub(super) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
-    Ok(fs::read(one)? == fs::read(other)?)
+    let (one, other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let [mut one, mut other] = [one, other].map(|file| BufReader::with_capacity(READ_BYTES, file));
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let both = left.len().min(right.len());
+        if both == 0 {
+            return Ok(left.len() == right.len());
+        }
+        if left.get(..both) != right.get(..both) {
+            return Ok(false);
+        }
+        one.consume(both);
+        other.consume(both);
+    }
 }
 
-/// The files of an index.
-fn contents(dir: &Path) -> io::Result<BTreeMap<OsString, Vec<u8>>> {
-    fs::read_dir(dir)?.map(|entry| entry.and_then(|entry| Ok((entry.file_name(), fs::read(entry.path())?)))).collect()
+/// Whether two directories hold the same files.
+fn is_same_dir(one: &Path, other: &Path) -> io::Result<bool> {
+    let names = names(one)?;
+    if names != self::names(other)? {
+        return Ok(false);
+    }
+    names.iter().try_fold(true, |same, name| Ok(same && is_same(&one.join(name), &other.join(name))?))
+}
+
+fn names(dir: &Path) -> io::Result<BTreeSet<OsString>> {
+    fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect()
 }
 
 /// Looks at one payload file after the other, in an order that nobody can foretell.
