@@ -147,7 +147,11 @@ fn write_timeline(answer: &Value, out: &mut dyn Write) -> Result<(), Failure> {
     }
     for count in list(summary, "deeds") {
         let (did, other, failed) = (number(count, "did"), number(count, "done_to_it"), number(count, "failed"));
-        writeln!(out, "  {:<11}{did:>7} by it {other:>7} to it {failed:>7} in vain", text(count, "deed"))?;
+        let unsaid = match number(count, "unsaid") {
+            0 => String::new(),
+            unsaid => format!(" {unsaid:>7} of which it is not said"),
+        };
+        writeln!(out, "  {:<11}{did:>7} by it {other:>7} to it {failed:>7} in vain{unsaid}", text(count, "deed"))?;
     }
     for name in ["sources", "sessions", "addresses", "countries", "devices"] {
         let Some(top) = summary.get(name).filter(|top| number(top, "distinct") > 0) else { continue };

@@ -21,9 +21,20 @@ pub fn not(query: Query) -> Query {
     Query::Not(Box::new(query))
 }
 
-/// It did not fail.
-pub fn succeeded() -> Query {
-    not(is(Name::Outcome, "failure"))
+/// The outcomes that say how it ended.
+pub const SUCCESS: &str = "success";
+/// See [`SUCCESS`].
+pub const FAILURE: &str = "failure";
+
+/// It did not fail, as far as is known.
+pub fn not_failed() -> Query {
+    not(is(Name::Outcome, FAILURE))
+}
+
+/// It succeeded; or did not fail, and is no sign-in: see [`super::line::Line::is_telling`].
+pub fn telling() -> Query {
+    let sign_in = any(["Authentication", "Authorize Session"].map(|class| is(Name::Class, class)));
+    any([is(Name::Outcome, SUCCESS), all([not_failed(), not(sign_in)])])
 }
 
 /// It happened before `ms`; anything, if that is no time a line can name.

@@ -16,7 +16,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::investigate::condition::{all, any, at, before, is, not, succeeded};
+use crate::investigate::condition::{all, any, at, before, is, not, not_failed};
 use crate::investigate::deed::{Deed, line_of};
 use crate::investigate::inquiry::{Covered, Inquiry};
 use crate::investigate::line::Line;
@@ -65,7 +65,7 @@ pub struct Question {
 /// The answer to that.
 #[derive(Clone, Debug, Default)]
 pub struct Gains {
-    /// The most telling first.
+    /// The most telling first: of each kind those that are known to have succeeded, and of these the newest.
     pub lines: Vec<Line>,
     /// Whether there may be more.
     pub more: bool,
@@ -75,7 +75,7 @@ impl Gains {
     /// Of lines in any order.
     #[must_use]
     pub fn of(mut lines: Vec<Line>, more: bool) -> Self {
-        lines.sort_by_key(|line| (Kind::of(line), Reverse(Moment::of(line))));
+        lines.sort_by_key(|line| (Kind::of(line), line.unsaid, Reverse(Moment::of(line))));
         Self { lines, more }
     }
 }
@@ -161,7 +161,7 @@ fn gains(inquiry: &mut Inquiry<'_>, questions: &[Question]) -> Result<Vec<Gains>
     let latest = questions.iter().map(|Question { event, .. }| event.as_ref().map_or(i64::MAX, |event| event.time_ms)).max();
     let Some(latest) = latest else { return Ok(Vec::new()) };
     let second_after = latest.div_euclid(COARSE_MS).saturating_add(1).saturating_mul(COARSE_MS);
-    let query = all([gained_by(&holders), succeeded(), before(second_after)]);
+    let query = all([gained_by(&holders), not_failed(), before(second_after)]);
     let mut lines = vec![Vec::new(); questions.len()];
     let whole = inquiry.walk(&query, Order::Newest, GAINS_READ.saturating_mul(holders.len()), &mut |document| {
         let line = Line::of(document);

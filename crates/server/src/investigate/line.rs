@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::investigate::condition::{FAILURE, SUCCESS};
 use crate::investigate::deed::{Deed, deed};
 use crate::investigate::device::family;
 use crate::search::document::Document;
@@ -25,6 +26,9 @@ pub struct Line {
     pub deed: Deed,
     /// Whether it was tried in vain.
     pub failed: bool,
+    /// Whether the record leaves open how it ended: a request that is not answered yet, a sign-in that waits for a second
+    /// factor.
+    pub unsaid: bool,
     /// Who did it: the one identity.
     pub actor: Option<String>,
     /// To whom.
@@ -85,12 +89,15 @@ impl Line {
             Deed::Assumed => privileges.extend(one(&["user", "name"]).or_else(|| document.first(Name::Target))),
             _ => {}
         }
+        let outcome = document.first(Name::Outcome);
+        let ended = |word: &str| outcome.as_deref().is_some_and(|outcome| outcome.eq_ignore_ascii_case(word));
         let mut line = Self {
             index: document.index(),
             time_ms: document.time_ms(),
             source: document.first(Name::Source),
             deed,
-            failed: document.values(&Field::Named(Name::Outcome), &mut |value| value.eq_ignore_ascii_case("failure")),
+            failed: ended(FAILURE),
+            unsaid: !ended(FAILURE) && !ended(SUCCESS),
             actor: document.mapped().actor.as_deref().map(|name| document.directory().resolve(name).to_owned()),
             target: document.mapped().target.as_deref().map(|name| document.directory().resolve(name).to_owned()),
             action: document.first(Name::Action),
@@ -105,6 +112,14 @@ impl Line {
         };
         line.says = line.sentence();
         line
+    }
+
+    /// Whether it tells where, when and with what somebody is at work. A sign-in of which nobody says that it succeeded
+    /// may be a stranger's.
+    #[must_use]
+    pub const fn is_telling(&self) -> bool {
+        let is_sign_in = matches!(self.deed, Deed::SignIn | Deed::SignOut | Deed::Assumed);
+        !(self.failed || self.unsaid && is_sign_in)
     }
 
     /// What was given or taken, in words.
@@ -151,6 +166,11 @@ impl Line {
                 None => format!("{who} did {action}"),
             },
         };
-        if self.failed { format!("in vain: {done}") } else { done }
+        let matters = matches!(self.deed, Deed::SignIn | Deed::Assumed | Deed::Gained | Deed::Lost | Deed::Credential);
+        match (self.failed, self.unsaid && matters) {
+            (true, _) => format!("in vain: {done}"),
+            (false, true) => format!("{done}; how it ended is not said"),
+            (false, false) => done,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Is an event usual for whoever did it? Counted in what they did before it, and in what their peers did.
 //!
-//! Only what succeeded counts: passwords that strangers try do not make their address a usual one. Only what
-//! happened before counts, by the time the source says. Peers are the other identities that did the same action
+//! Only what succeeded counts, and of sign-ins only what is said to have: passwords that strangers try do not make
+//! their address a usual one. Only what happened before counts, by the time the source says. Peers are the other identities that did the same action
 //! in the same source before.
 
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::investigate::condition::{all, any, at, before, is, not, succeeded};
+use crate::investigate::condition::{all, any, at, before, is, not, telling};
 use crate::investigate::inquiry::{Covered, Inquiry};
 use crate::investigate::line::Line;
 use crate::investigate::moment::{Moment, Seen};
@@ -168,7 +168,7 @@ fn network(address: &str) -> Option<String> {
 /// [`SearchError`].
 pub fn routine(inquiry: &mut Inquiry<'_>, document: &Document<'_>) -> Result<Routine, SearchError> {
     let event = Event::of(document);
-    let earlier = all([succeeded(), before(event.moment.time_ms)]);
+    let earlier = all([telling(), before(event.moment.time_ms)]);
     let identity = match event.line.actor.clone() {
         Some(actor) => {
             let base = all([is(Name::Actor, &actor), earlier.clone()]);
@@ -346,7 +346,9 @@ fn phrase(habit: &Habit) -> String {
 fn sentence(event: &Event, verdict: Verdict, identity: Option<&History>, peers: Option<&History>, covered: &Covered) -> String {
     let mut says = match (verdict, identity) {
         (_, None) => "The event names nobody who did it, so there is nothing to compare it with.".to_owned(),
-        (_, Some(History { of, events: 0, exact: true, .. })) => format!("Never before: nothing that {of} did before this is in the log."),
+        (_, Some(History { of, events: 0, exact: true, .. })) => {
+            format!("Never before: nothing that {of} is known to have done before this is in the log.")
+        }
         (verdict, Some(history)) => {
             let word = match verdict {
                 Verdict::Routine => "Routine",

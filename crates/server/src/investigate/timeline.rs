@@ -71,6 +71,8 @@ pub struct DeedCount {
     pub done_to_it: u64,
     /// Of these, in vain.
     pub failed: u64,
+    /// Of these, the ones of which the record does not say how they ended.
+    pub unsaid: u64,
 }
 
 /// What stands above the lines.
@@ -88,7 +90,7 @@ pub struct Summary {
     pub deeds: Vec<DeedCount>,
     /// Of all events.
     pub sources: Top,
-    /// Of what the identity did itself and succeeded in, like all below.
+    /// Of what the identity did itself and succeeded in, like all below; see [`Line::is_telling`].
     pub sessions: Top,
     /// From where.
     pub addresses: Top,
@@ -191,12 +193,13 @@ fn summary(identity: &str, lines: &[Line]) -> Summary {
     let (mut sources, mut own) = (Values::default(), [Values::default(), Values::default(), Values::default(), Values::default()]);
     for line in lines {
         let did = line.actor.as_deref() == Some(identity);
-        let count = deeds.entry(line.deed).or_insert(DeedCount { deed: line.deed, did: 0, done_to_it: 0, failed: 0 });
+        let count = deeds.entry(line.deed).or_insert(DeedCount { deed: line.deed, did: 0, done_to_it: 0, failed: 0, unsaid: 0 });
         count.did += u64::from(did);
         count.done_to_it += u64::from(!did);
         count.failed += u64::from(line.failed);
+        count.unsaid += u64::from(line.unsaid);
         sources.add(line.source.as_deref().unwrap_or_default(), 1);
-        if did && !line.failed {
+        if did && line.is_telling() {
             for (values, value) in own.iter_mut().zip([&line.session, &line.ip, &line.country, &line.device]) {
                 value.iter().for_each(|value| values.add(value, 1));
             }

@@ -306,6 +306,12 @@ fn items<'c>(context: &Context<'c>, path: &'c crate::source::expression::Path) -
     (!found.is_empty()).then_some(found)
 }
 
+/// A JSON object that a line ends with, behind something else.
+fn object_at_the_end(line: &str) -> Option<&str> {
+    let at = line.find('{').filter(|at| *at > 0)?;
+    line.get(at..).map(str::trim_end).filter(|object| object.ends_with('}'))
+}
+
 /// A record as JSON with its values.
 type Form<'r> = (Cow<'r, str>, Tape);
 
@@ -336,9 +342,11 @@ impl<'r> Forms<'r> {
         kind.certainty(&Context { document, captures: &[], reading: &kind.reading, places: &[], root: 0 })
     }
 
-    /// What shippers' members hold: objects as they stand, texts without escapes.
+    /// What shippers' members hold: objects as they stand, texts without escapes. What is no JSON may be it behind the
+    /// header of a syslog line.
     fn enveloped(&mut self) -> Vec<String> {
-        let Some(document) = self.form(Decoder::Json) else { return Vec::new() };
+        let text = self.text;
+        let Some(document) = self.form(Decoder::Json) else { return object_at_the_end(text).map(str::to_owned).into_iter().collect() };
         let mut found = Vec::new();
         for way in ENVELOPES {
             let end = way

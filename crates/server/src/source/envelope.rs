@@ -1,12 +1,13 @@
 //! Where shippers put the record that they carry.
 
 /// Members in which shippers put the record they carry, tried in this order.
-pub(super) const ENVELOPES: [&[&str]; 20] = [
+pub(super) const ENVELOPES: [&[&str]; 21] = [
     &["event", "original"],
     &["event"],
     &["message"],
     &["MESSAGE"],
     &["_raw"],
+    &["result", "_raw"],
     &["log"],
     &["@message"],
     &["logRecord", "body", "stringValue"],

@@ -109,7 +109,7 @@ fn naive_count(all: &[Line], of: &Line, what: What) -> Vec<Moment> {
         What::Hour => hour(line) == hour(of),
         What::Country | What::Asn => unreachable!("these events have none"),
     };
-    let before = |line: &&Line| !line.failed && line.time_ms < of.time_ms;
+    let before = |line: &&Line| line.is_telling() && line.time_ms < of.time_ms;
     all.iter().filter(before).filter(same).map(Moment::of).collect()
 }
 
@@ -131,7 +131,7 @@ fn a_history_is_what_counting_every_earlier_event_would_tell() {
         let (own, others): (Vec<Line>, Vec<Line>) = all.iter().cloned().partition(|line| line.actor == of.actor);
         let identity = told.identity.unwrap();
         identity.habits.iter().for_each(|habit| is_naive(habit, &own, of));
-        let earlier = own.iter().filter(|line| !line.failed && line.time_ms < of.time_ms).count();
+        let earlier = own.iter().filter(|line| line.is_telling() && line.time_ms < of.time_ms).count();
         assert_eq!((identity.events, identity.exact), (earlier as u64, true));
         let peers = told.peers.unwrap();
         let others: Vec<Line> = others.into_iter().filter(|line| line.action == of.action).collect();

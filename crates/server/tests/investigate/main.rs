@@ -13,3 +13,4 @@ mod answers;
 mod grants;
 mod incident;
 mod log;
+mod outcomes;

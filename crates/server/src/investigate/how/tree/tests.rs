@@ -25,6 +25,7 @@ fn line(index: u64, grant: &Grant) -> Line {
         source: Some(grant.source.to_owned()),
         deed: grant.deed,
         failed: false,
+        unsaid: false,
         actor: grant.by.clone(),
         target: grant.to.clone(),
         action: None,
