@@ -18,7 +18,7 @@ use crate::cli::place::Place;
 use crate::cli::safe_text::{escape, escape_line};
 use crate::cli::saved::{line_at, line_in};
 use crate::cli::stopped::{record, with_log};
-use crate::cli::table;
+use crate::cli::table::{self, Width};
 use crate::clock::Clock;
 use crate::export::safe_cell;
 use crate::log::records;
@@ -29,10 +29,18 @@ use crate::search::{Ask, Budget, Cursor, Order, Query, QueryError};
 const PAGE: usize = 500;
 /// Raw bytes of matches at a time.
 const PAGE_BYTES: usize = 16 << 20;
-/// Columns of a table with the most places of each; a longer text is cut, as all are on a narrow terminal, and `--csv` has
-/// it whole.
-const COLUMNS: [(&str, usize); 8] =
-    [("time", 24), ("actor", 32), ("action", 36), ("outcome", 10), ("ip", 39), ("source", 24), ("target", 40), ("index", 12)];
+/// Columns of a table with the least and the most places of each: what is longer is cut, and on a narrow terminal what is
+/// longer than the least; `--csv` has it whole.
+const COLUMNS: [(&str, usize, usize); 8] = [
+    ("time", 24, 24),
+    ("actor", 12, 32),
+    ("action", 12, 36),
+    ("outcome", 7, 10),
+    ("ip", 15, 39),
+    ("source", 8, 24),
+    ("target", 12, 40),
+    ("index", 12, 12),
+];
 
 /// Search the log: who did what, from where, and with what outcome
 ///
@@ -256,10 +264,10 @@ fn write_table(hits: &[Hit], room: Option<usize>, out: &mut dyn Write) -> Result
     if hits.is_empty() {
         return Ok(());
     }
-    let titles = COLUMNS.map(|(name, _)| name.to_owned());
-    let row = |hit: &Hit| COLUMNS.map(|(name, _)| escape_line(&hit.column(name)));
+    let titles = COLUMNS.map(|(name, ..)| name.to_owned());
+    let row = |hit: &Hit| COLUMNS.map(|(name, ..)| escape_line(&hit.column(name)));
     let rows: Vec<_> = std::iter::once(titles).chain(hits.iter().map(row)).collect();
-    Ok(table::write(&rows, COLUMNS.map(|(_, most)| most), room, out)?)
+    Ok(table::write(&rows, COLUMNS.map(|(_, least, most)| Width { least, most }), room, out)?)
 }
 
 fn write_csv(hits: &[Hit], out: &mut dyn Write) -> Result<(), Failure> {

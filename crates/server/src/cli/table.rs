@@ -8,8 +8,15 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Between two columns.
 const GAP: &str = "  ";
-/// A column is made no narrower than this so that a table fits: less of a name tells nobody apart.
-const WIDTH_MIN: usize = 12;
+
+/// How wide a column may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Width {
+    /// It is made no narrower so that a table fits: less of it tells nothing apart.
+    pub least: usize,
+    /// A longer text is cut.
+    pub most: usize,
+}
 
 /// Places that a terminal on standard output has in a line; `None` where none is, and a table may be as wide as it is.
 #[must_use]
@@ -44,16 +51,16 @@ fn shortened(text: &str, most: usize) -> String {
 }
 
 /// Writes rows of which the first has the titles. A column is as wide as its widest text, or the most of it; where
-/// there is not room for all of that, the widest columns are cut.
+/// there is not room for all of that, the widest of those that can be cut are.
 ///
 /// # Errors
 /// What `out` says.
-pub fn write<const N: usize>(rows: &[[String; N]], mosts: [usize; N], room: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
-    let mut widths = mosts;
+pub fn write<const N: usize>(rows: &[[String; N]], columns: [Width; N], room: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    let mut widths = columns.map(|column| column.most);
     for (nth, width) in widths.iter_mut().enumerate() {
         *width = rows.iter().filter_map(|row| row.get(nth)).map(|text| text.width()).max().unwrap_or(0).min(*width);
     }
-    fit(&mut widths, room);
+    fit(&mut widths, columns.map(|column| column.least), room);
     for row in rows {
         let cells: Vec<_> = row.iter().zip(widths).map(|(text, width)| padded(&shortened(text, width), width)).collect();
         writeln!(out, "{}", cells.join(GAP).trim_end())?;
@@ -62,12 +69,13 @@ pub fn write<const N: usize>(rows: &[[String; N]], mosts: [usize; N], room: Opti
 }
 
 /// Takes from the widest columns, place by place, until all of them have room, or none can be narrower.
-fn fit(widths: &mut [usize], room: Option<usize>) {
+fn fit<const N: usize>(widths: &mut [usize; N], leasts: [usize; N], room: Option<usize>) {
     let Some(room) = room else { return };
     loop {
         let whole: usize = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
-        match widths.iter_mut().max().filter(|width| whole > room && **width > WIDTH_MIN) {
-            Some(widest) => *widest -= 1,
+        let widest = widths.iter_mut().zip(leasts).filter(|(width, least)| **width > *least).max_by_key(|(width, _)| **width);
+        match widest.filter(|_| whole > room) {
+            Some((width, _)) => *width -= 1,
             None => return,
         }
     }
@@ -81,7 +89,7 @@ mod tests {
     fn written(rows: &[[&str; 3]], mosts: [usize; 3], room: Option<usize>) -> Vec<String> {
         let rows: Vec<_> = rows.iter().map(|row| row.map(str::to_owned)).collect();
         let mut out = Vec::new();
-        write(&rows, mosts, room, &mut out).unwrap();
+        write(&rows, mosts.map(|most| Width { least: 12.min(most), most }), room, &mut out).unwrap();
         String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
     }
 
@@ -107,6 +115,10 @@ mod tests {
             let width = written(&[row], [40, 40, 40], Some(room)).first().unwrap().width();
             assert!(width <= room && (room < 89 || width == 89), "{room}: {width}");
         }
-        assert_eq!(written(&[row], [40, 40, 40], Some(0)).first().unwrap().width(), 2 * WIDTH_MIN + 4 + 5);
+        let columns = [Width { least: 40, most: 40 }, Width { least: 5, most: 40 }];
+        let mut out = Vec::new();
+        write(&[[long.clone(), long.clone()]], columns, Some(50), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().trim_end(), format!("{long}  {}…", "x".repeat(7)), "what may not be cut is not");
+        assert_eq!(written(&[row], [40, 40, 40], Some(0)).first().unwrap().width(), 2 * 12 + 4 + 5);
     }
 }
