@@ -265,7 +265,7 @@ fn write_table(hits: &[Hit], room: Option<usize>, out: &mut dyn Write) -> Result
         return Ok(());
     }
     let titles = COLUMNS.map(|(name, ..)| name.to_owned());
-    let row = |hit: &Hit| COLUMNS.map(|(name, ..)| escape_line(&hit.column(name)));
+    let row = |hit: &Hit| COLUMNS.map(|(name, _, most)| table::shortened(&escape_line(&hit.column(name)), most));
     let rows: Vec<_> = std::iter::once(titles).chain(hits.iter().map(row)).collect();
     Ok(table::write(&rows, COLUMNS.map(|(_, least, most)| Width { least, most }), room, out)?)
 }

@@ -4,10 +4,13 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use rustix::termios::tcgetwinsize;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 /// Between two columns.
 const GAP: &str = "  ";
+
+/// Characters of a text for each place it may take: letters of any script have no more.
+const CHARACTERS_A_PLACE: usize = 4;
 
 /// How wide a column may be.
 #[derive(Clone, Copy, Debug)]
@@ -33,18 +36,20 @@ pub fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// The text, cut to a width with an ellipsis at its end.
-fn shortened(text: &str, most: usize) -> String {
-    if text.width() <= most {
+/// The text, cut to a width with an ellipsis at its end. However many accents stand on one letter, few are shown.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> String {
+    let characters_most = most.saturating_mul(CHARACTERS_A_PLACE);
+    if text.chars().nth(characters_most).is_none() && text.width() <= most {
         return text.to_owned();
     }
-    let (mut width, mut cut) = (0, String::new());
-    for character in text.chars() {
-        width += character.width().unwrap_or(0);
-        if width >= most {
+    let mut cut = String::new();
+    for character in text.chars().take(characters_most) {
+        cut.push(character);
+        if cut.width() >= most {
+            cut.pop();
             break;
         }
-        cut.push(character);
     }
     cut.push('…');
     cut
@@ -105,6 +110,9 @@ mod tests {
         assert_eq!(lines, ["山田…   abc…  1"]);
         assert_eq!(shortened("山田太郎", 1), "…");
         assert_eq!(shortened("", 0), "");
+        assert_eq!(shortened(&"\u{2764}\u{fe0f}".repeat(10), 12).width(), 12);
+        let accents = format!("a{}", "\u{301}".repeat(100_000));
+        assert!(shortened(&accents, 12).chars().count() <= 49);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Compared {
         match held {
             Held::Same => self.same += 1,
             Held::NotMade => self.not_made += 1,
-            Held::Differs => self.differs.push(file.name()),
+            Held::Differs | Held::Unmarked => self.differs.push(file.name()),
         }
     }
 }
@@ -140,15 +140,9 @@ fn show_derived(derived: &Derived, out: &mut dyn Write) -> Result<(), Failure> {
     for name in lake_strangers {
         writeln!(out, "lake: {} is of no payload file; engines that read the directory may read it", escape_line(name))?;
     }
-    show_compared(
-        "lake",
-        lake,
-        "what engines answered of it may be wrong",
-        "what stands there of them is not what would be made now",
-        out,
-    )?;
+    show_compared("lake", lake, "what engines answered of it may be wrong", "engines miss them, or read what other maps made", out)?;
     if !derived.holds() {
-        writeln!(out, "make it again from the log: indelible remap")?;
+        writeln!(out, "make it again from the log: indelible remap --data DIR (and --lake full, if the server has that)")?;
     }
     Ok(())
 }

@@ -149,7 +149,7 @@ fn write_timeline(answer: &Value, out: &mut dyn Write) -> Result<(), Failure> {
         let (did, other, failed) = (number(count, "did"), number(count, "done_to_it"), number(count, "failed"));
         let unsaid = match number(count, "unsaid") {
             0 => String::new(),
-            unsaid => format!(" {unsaid:>7} of which it is not said"),
+            unsaid => format!(" {unsaid:>7} without a word of how they ended"),
         };
         writeln!(out, "  {:<11}{did:>7} by it {other:>7} to it {failed:>7} in vain{unsaid}", text(count, "deed"))?;
     }

@@ -363,7 +363,7 @@ fn sentence(event: &Event, verdict: Verdict, identity: Option<&History>, peers: 
     };
     if let (Some(peers), Some(action)) = (peers, &event.line.action) {
         let others = match peers.identities {
-            0 => format!(" Nobody else did {action} before."),
+            0 => format!(" Nobody else is known to have done {action} before."),
             1 => format!(" 1 other did {action} before, {}.", counted(peers.events, peers.exact, "time")),
             others => format!(" {others} others did {action} before, {}.", counted(peers.events, peers.exact, "time")),
         };

@@ -58,6 +58,19 @@ pub(super) fn paths_in(lake: &Path, payload: &str) -> [PathBuf; 2] {
     [lake.join(format!("{stem}.parquet")), lake.join(format!("_{stem}.about.json"))]
 }
 
+/// Whether in a lake a file stands for a payload file without what it was written with: nothing that can be understood is
+/// said of it, or another footer is. One of other maps, or of another version, is neither.
+pub(super) fn is_unmarked(lake: &Path, of: &PayloadFile, maps: &str) -> bool {
+    let [parquet, about] = paths_in(lake, &of.name());
+    if !parquet.exists() {
+        return false;
+    }
+    About::read(&about).is_none_or(|about| {
+        let today = Origin { version: VERSION, file: tlog::canonical::hex(&of.sha256), maps: maps.to_owned(), full: about.origin.full };
+        about.origin == today && !about.footer_holds(&parquet)
+    })
+}
+
 impl Lake {
     /// The lake in `dir`, which need not exist; none when nobody wants one.
     #[must_use]
@@ -148,7 +161,7 @@ impl Lake {
     }
 
     /// Looks again when it is asked the next time.
-    fn forget(&self, of: &PayloadFile) {
+    pub(super) fn forget(&self, of: &PayloadFile) {
         self.seen().remove(&of.name());
     }
 

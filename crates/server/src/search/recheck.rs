@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ pub(super) const AGAIN: &str = "again";
 pub struct Recheck {
     /// What search asks.
     pub index: Held,
-    /// What engines read. Compared where there is an index that would be used.
+    /// What engines read.
     pub lake: Held,
 }
 
@@ -50,6 +50,9 @@ pub enum Held {
     Same,
     /// Nothing is there that would be used.
     NotMade,
+    /// Something is there without what it was written with: damaged, altered, or half made. It is not used, but engines
+    /// read what stands in a directory.
+    Unmarked,
     /// It says something else.
     Differs,
 }
@@ -66,25 +69,32 @@ impl Index {
     /// # Errors
     /// [`IndexError`].
     pub fn recheck(&self, trail: &Trail, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Result<Recheck, IndexError> {
-        let nothing = Recheck { index: Held::NotMade, lake: Held::NotMade };
+        let mut found = Recheck { index: Held::NotMade, lake: Held::NotMade };
         let state: &TrailState = &trail.view().state;
-        let (Some(dir), Some(places)) = (&self.dir, self.paths(file)) else { return Ok(nothing) };
+        let (Some(dir), Some(places)) = (&self.dir, self.paths(file)) else { return Ok(found) };
         self.forget(file);
-        if self.known(file, state).is_none() {
-            return Ok(nothing);
+        // What was seen of it before says nothing of what it is now.
+        self.lake.iter().for_each(|lake| lake.forget(file));
+        let lake = Lake::that_made(dir.join(LAKE), file, &self.maps);
+        if lake.is_none() && lake::is_unmarked(&dir.join(LAKE), file, &self.maps) {
+            found.lake = Held::Unmarked;
+        }
+        let is_known = self.known(file, state).is_some();
+        if !is_known && lake.is_none() {
+            return Ok(found);
         }
         let again = dir.join(AGAIN);
-        let lake = Lake::that_made(dir.join(LAKE), file, &self.maps);
         let compared = self.derive_again(trail, file, &again, lake.as_ref(), stopped).and_then(|()| {
             let failed = |why| IndexError::Write { path: again.clone(), why };
-            let (sidecar, terms) = &places;
-            let index =
-                is_same(sidecar, &again.join("search")).map_err(failed)? && is_same_dir(terms, &again.join("index")).map_err(failed)?;
-            let lake = match &lake {
-                Some(lake) => Held::compared(lake.is_same(&again, file).map_err(failed)?),
-                None => Held::NotMade,
-            };
-            Ok(Recheck { index: Held::compared(index), lake })
+            if is_known {
+                let (sidecar, terms) = &places;
+                let same = is_same(sidecar, &again.join("search")).and_then(|same| Ok(same && is_same_dir(terms, &again.join("index"))?));
+                found.index = Held::compared(same.map_err(failed)?);
+            }
+            if let Some(lake) = &lake {
+                found.lake = Held::compared(lake.is_same(&again, file).map_err(failed)?);
+            }
+            Ok(found)
         });
         // Derived for the moment: whoever cannot remove it writes over it the next time.
         let _ = fs::remove_dir_all(&again);
@@ -99,10 +109,11 @@ impl Index {
         let own: HashSet<_> = state.payload_files.values().flat_map(|file| lake::paths_in(&lake, &file.name())).collect();
         let there = fs::read_dir(&lake).into_iter().flatten().flatten().map(|entry| entry.path());
         // What a server was writing when it was killed.
-        let is_half = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tmp");
+        let is_half = |name: &String| name.starts_with('_') && name.ends_with(".tmp");
         let mut strangers: Vec<_> = there
-            .filter(|path| !own.contains(path) && !is_half(path))
+            .filter(|path| !own.contains(path))
             .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .filter(|name| !is_half(name))
             .collect();
         strangers.sort_unstable();
         strangers
@@ -181,7 +192,10 @@ impl Sampler {
             return;
         }
         self.next = Instant::now() + self.every;
-        index.remove_orphans(trail);
+        // What is to take the place of something that is removed stands there before.
+        if index.due(&trail.view().state).next().is_none() {
+            index.remove_orphans(trail);
+        }
         let state = Arc::clone(&trail.view().state);
         if self.left.is_empty() {
             self.left = state.payload_files.values().cloned().collect();
@@ -218,6 +232,9 @@ fn say(index: &Index, file: &PayloadFile, found: Recheck) {
         if index.note(records::index_differs(&file.name(), file.first, file.end())) {
             index.discard(file);
         }
+    }
+    if found.lake == Held::Unmarked {
+        warn!(file = file.name(), "the lake file of this payload file is not as it was written; it is made again");
     }
     if found.lake == Held::Differs {
         index.health.lake_differences.inc();

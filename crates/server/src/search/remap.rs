@@ -98,6 +98,8 @@ impl Index {
         let _ = std::fs::remove_dir_all(dir.join(AGAIN));
         let state = &trail.view().state;
         let files = || state.payload_files.values();
+        let known: HashSet<_> = files().map(|file| file.sha256).collect();
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|sha256, _| known.contains(sha256));
         let indexes = files().filter_map(|file| self.paths(file)).flat_map(|(sidecar, terms)| [sidecar, terms]);
         let lakes = files().flat_map(|file| self.lake.iter().flat_map(|lake| lake.paths(file)));
         let wanted: HashSet<_> = indexes.chain(lakes).collect();

@@ -16,6 +16,8 @@ use crate::source::value::{Document, Value};
 
 include!(concat!(env!("OUT_DIR"), "/built_in_sources.rs"));
 
+/// How certain it is that a line is of a kind when JSON at its end is no record of its own.
+const LINE_KNOWN: u8 = 50;
 /// A shipper behind a shipper is real; more is a loop.
 const ENVELOPES_DEEP: usize = 2;
 
@@ -254,7 +256,8 @@ impl Catalog {
                 best = Some(Recognised { kind: Arc::clone(kind), certainty });
             }
         }
-        let inner = if best.as_ref().is_none_or(|best| best.certainty < 95) && deep > 0 { forms.enveloped() } else { Vec::new() };
+        let certainty = best.as_ref().map_or(0, |best| best.certainty);
+        let inner = if certainty < 95 && deep > 0 { forms.enveloped(certainty) } else { Vec::new() };
         for inside in inner {
             let Some((found, record)) = self.best(inside.as_bytes(), deep - 1, kinds) else { continue };
             if found.certainty > best.as_ref().map_or(0, |best| best.certainty) {
@@ -342,11 +345,14 @@ impl<'r> Forms<'r> {
         kind.certainty(&Context { document, captures: &[], reading: &kind.reading, places: &[], root: 0 })
     }
 
-    /// What shippers' members hold: objects as they stand, texts without escapes. What is no JSON may be it behind the
-    /// header of a syslog line.
-    fn enveloped(&mut self) -> Vec<String> {
+    /// What shippers' members hold: objects as they stand, texts without escapes. A line that nothing is known of may be
+    /// JSON behind the header of a syslog message; of one that is known, what stands in it is what somebody typed.
+    fn enveloped(&mut self, certainty: u8) -> Vec<String> {
         let text = self.text;
-        let Some(document) = self.form(Decoder::Json) else { return object_at_the_end(text).map(str::to_owned).into_iter().collect() };
+        let Some(document) = self.form(Decoder::Json) else {
+            let inside = object_at_the_end(text).filter(|_| certainty < LINE_KNOWN);
+            return inside.map(str::to_owned).into_iter().collect();
+        };
         let mut found = Vec::new();
         for way in ENVELOPES {
             let end = way
@@ -380,5 +386,14 @@ mod tests {
             }
         }
         assert_eq!(Catalog::built_in().kinds().len(), BUILT_IN.len());
+    }
+
+    #[test]
+    fn json_that_somebody_typed_is_no_record_and_json_behind_a_header_is() {
+        let call = r#"{"eventVersion":"1.09","eventSource":"iam.amazonaws.com","eventName":"DeleteUser","awsRegion":"eu-west-1","eventTime":"2026-03-03T09:00:00Z","eventID":"1","userIdentity":{"type":"IAMUser","userName":"ana"}}"#;
+        let kind_of = |line: String| Catalog::built_in().recognise(line.as_bytes()).map(|found| found.kind.name.clone()).unwrap();
+        assert_eq!(kind_of(call.to_owned()), "aws_cloudtrail");
+        assert_eq!(kind_of(format!("<134>Nov 20 10:00:00 collector shipper[12]: {call}")), "aws_cloudtrail");
+        assert_eq!(kind_of(format!("eve : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/echo {call}")), "linux_auth");
     }
 }

@@ -36,6 +36,18 @@ fn a_lake_is_derived_again_byte_for_byte_and_an_altered_one_is_found() {
         forge_largest(&log.lake_dir());
         assert_eq!(recheck(&log, &index).iter().filter(|held| **held == Held::Differs).count(), 1);
     }
+    // Clumsy: nothing is said of the file, or another footer is.
+    log.make_all(&log.index(LakeContent::Full));
+    let path = forge_largest(&log.lake_dir());
+    let about = log.lake_dir().join(format!("_{}.about.json", path.file_stem().unwrap().to_str().unwrap()));
+    let said = fs::read_to_string(&about).unwrap();
+    let index = log.index(LakeContent::Full);
+    for clumsy in ["", &said.replace("\"footer\":", "\"footer\":1")] {
+        fs::write(&about, clumsy).unwrap();
+        assert_eq!(recheck(&log, &index).iter().filter(|held| **held == Held::Unmarked).count(), 1, "{clumsy}");
+        let state = Arc::clone(&log.trail.view().state);
+        assert_eq!(index.derived(&state).waiting, 1, "a server that looked makes it again");
+    }
     fs::remove_dir_all(log.lake_dir()).unwrap();
     assert!(recheck(&log, &log.index(LakeContent::Off)).iter().all(|held| *held == Held::NotMade));
 }
@@ -50,7 +62,8 @@ fn what_engines_would_read_and_is_of_no_payload_file_is_named() {
     for name in ["_x.parquet", "invented.parquet", "_00000000000000000000-9-c1-g0.about.parquet.tmp"] {
         fs::write(log.lake_dir().join(name), "x").unwrap();
     }
-    assert_eq!(index.lake_strangers(&log.trail), ["_x.parquet", "invented.parquet"]);
+    fs::write(log.lake_dir().join("x.tmp"), "x").unwrap();
+    assert_eq!(index.lake_strangers(&log.trail), ["_x.parquet", "invented.parquet", "x.tmp"]);
 }
 
 #[test]

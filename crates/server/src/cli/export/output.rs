@@ -63,7 +63,7 @@ impl Output {
     /// There is something, or it cannot be made.
     pub fn begin(path: &Path, encoding: Encoding) -> Result<Self, Failure> {
         let output = Self::at(path, encoding)?;
-        for there in [path, &output.manifest_path] {
+        for there in [path, &output.manifest_path, &output.unfinished()?] {
             if there.exists() {
                 return Err(Failure::new(format!("{} is there already: go on with it by --resume, or remove it", there.display())));
             }
@@ -214,12 +214,9 @@ impl Output {
 
     /// Opens a file where its manifest ends.
     fn reopen(&self, listed: &Listed) -> Result<Open, Failure> {
-        let unfinished = self.unfinished()?;
-        if !self.path.exists() && unfinished.exists() {
-            // Interrupted between the manifest and this.
-            self.take_its_place(&unfinished)?;
-        }
-        let at = self.path.clone();
+        // Interrupted between the manifest and the file's own name.
+        let unfinished = self.unfinished().map(|unfinished| (!self.path.exists() && unfinished.exists()).then_some(unfinished))?;
+        let at = unfinished.clone().unwrap_or_else(|| self.path.clone());
         let failed = || Failure::at(at.display());
         let changed = |why: &str| Failure::new(format!("{} {why}: it was changed since; export to another file", self.path.display()));
         let mut file = OpenOptions::new().read(true).append(true).open(&at).map_err(failed())?;
@@ -232,11 +229,14 @@ impl Output {
             return Err(changed("has not the SHA-256 that its manifest says"));
         }
         file.set_len(listed.bytes).map_err(failed())?;
+        if let Some(unfinished) = unfinished {
+            self.take_its_place(&unfinished)?;
+        }
         let encoder = match Encoder::go_on(self.encoding).filter(|_| listed.bytes > 0) {
             Some(encoder) => encoder,
             None => Encoder::begin(self.encoding)?,
         };
-        Ok(Open { file, name: listed.name.clone(), encoder, hash, bytes: listed.bytes, count: listed.count, at })
+        Ok(Open { file, name: listed.name.clone(), encoder, hash, bytes: listed.bytes, count: listed.count, at: self.path.clone() })
     }
 }
 
