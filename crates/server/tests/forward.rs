@@ -159,6 +159,26 @@ fn a_collector_gets_each_match_with_an_id_and_a_new_process_goes_on() {
 }
 
 #[test]
+fn how_far_it_came_is_known_before_a_receiver_that_hangs_has_answered() {
+    let receiver = Receiver::start(&[]);
+    let mut log = Log::new();
+    log.event(r#"{"user":"ana","action":"login"}"#);
+    log.to_collector(&receiver);
+    log.start();
+    log.until_all_is_sent();
+    let at = log.status().at;
+    log.kill();
+    log.event(r#"{"user":"bob","action":"login"}"#);
+    let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = Destination::Hec { url: format!("http://{}", hangs.local_addr().unwrap()), index: None };
+    log.set("login", to, &[("token", "file:hec")], None);
+    log.start();
+    log.until(|status| status.at > 0);
+    let status = log.status();
+    assert_eq!((status.at, status.doing, status.sent), (at, Doing::Starting, 0));
+}
+
+#[test]
 fn what_a_receiver_refuses_or_takes_without_saying_so_is_sent_again_with_the_same_id() {
     for (say, times) in [(Say::Refuse(503), 1), (Say::TakeAndHangUp, 2)] {
         let receiver = Receiver::start(&[say]);

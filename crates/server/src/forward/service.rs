@@ -102,7 +102,10 @@ impl Service {
             let (stop, stopped) = watch::channel(false);
             let task = match self.runner(name, forward) {
                 Ok(runner) => {
-                    info!(forward = name, kind = forward.value.to.kind(), at = runner.following.at(), "forwarding");
+                    let at = runner.following.at();
+                    info!(forward = name, kind = forward.value.to.kind(), at, "forwarding");
+                    // Known before the receiver has answered once, which may take minutes.
+                    self.forwards.statuses.change(name, |status| status.at = at);
                     tokio::spawn(runner.run(stopped))
                 }
                 Err(why) => {
