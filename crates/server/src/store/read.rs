@@ -22,7 +22,7 @@ use crate::log::shared::View;
 use crate::log::tail::ChunkRef;
 use crate::store::layout;
 use crate::store::leaves_file::BUNDLE_LEAVES;
-use crate::store::media::Media;
+use crate::store::media::{Media, Touched};
 use crate::store::media_reader::MediaReader;
 use crate::store::nodes::{TailView, TreeNodes, sealed_bundle};
 use crate::store::payload_file::{OwnedRow, PayloadFile};
@@ -67,12 +67,25 @@ struct Runs {
     rows: BTreeMap<u16, (String, VecDeque<OwnedRow>)>,
 }
 
+/// A payload file that stays open, and when it was last touched by then, where that is known.
+struct KeptOpen {
+    touched: Option<Touched>,
+    file: Arc<PayloadFile<MediaReader>>,
+}
+
+impl KeptOpen {
+    /// Whether the file of that name is still this one, as far as is known: one that was put right may be another.
+    fn is_still(&self, there: Option<Touched>) -> bool {
+        there.is_none_or(|there| self.touched == Some(there))
+    }
+}
+
 /// Reads one trail.
 pub struct Reader {
     media: Arc<dyn Media>,
     wal: WalReader,
     log: Log,
-    open: Mutex<LruCache<String, Arc<PayloadFile<MediaReader>>>>,
+    open: Mutex<LruCache<String, KeptOpen>>,
     chunks: Mutex<Decoded>,
 }
 
@@ -198,12 +211,14 @@ impl Reader {
     }
 
     fn payload_file(&self, name: &str) -> Result<Arc<PayloadFile<MediaReader>>, ReadError> {
-        if let Some(known) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return Ok(Arc::clone(known));
+        // Of one that is gone, what is open can still be read.
+        let touched = self.media.stamp(name).ok().and_then(|stamp| stamp.touched);
+        if let Some(known) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(name).filter(|known| known.is_still(touched)) {
+            return Ok(Arc::clone(&known.file));
         }
         let reader = MediaReader::open(self.media.as_ref(), name).map_err(|why| damaged(name, why))?;
         let file = Arc::new(PayloadFile::open(reader).map_err(|why| damaged(name, why))?);
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).put(name.to_owned(), Arc::clone(&file));
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).put(name.to_owned(), KeptOpen { touched, file: Arc::clone(&file) });
         Ok(file)
     }
 

@@ -66,6 +66,26 @@ fn whatever_byte_is_changed_a_match_is_shown_as_it_was_committed_or_reported() {
 }
 
 #[test]
+fn a_payload_file_that_another_was_put_in_the_place_of_is_read_again() {
+    let (log, _, file, path) = log_with_a_target();
+    let (index, whole) =
+        (log.naive(LINE).into_iter().find(|index| (file.first..file.end()).contains(index)).unwrap(), std::fs::read(&path).unwrap());
+    // Open from now on.
+    assert!(log.trail.reader().committed(index).is_ok());
+    std::fs::write(&path, whole.iter().map(|byte| byte ^ 0x55).collect::<Vec<_>>()).unwrap();
+    assert!(log.trail.reader().committed(index).is_err());
+    // As whoever restores a file does it.
+    let right = path.with_extension("right");
+    std::fs::write(&right, &whole).unwrap();
+    std::fs::rename(&right, &path).unwrap();
+    let began = std::time::Instant::now();
+    while log.trail.reader().committed(index).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn what_was_found_before_is_not_shown_from_memory_once_its_file_was_touched() {
     let (log, index, file, path) = log_with_a_target();
     let whole = std::fs::read(&path).unwrap();
