@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evidence::leaf::Kind;
 use indelible::log::batch::{BatchBuilder, HeadedBlock, NewEntry};
-use indelible::log::sequencer::Outcome;
+use indelible::log::sequencer::{AppendError, Outcome};
 use indelible::log::window::{IdMark, IdOrigin};
 use indelible::store::media::SimMedia;
 use indelible::store::seal::SealPolicy;
@@ -59,6 +60,33 @@ fn check_entry(trail: &Trail, index: u64, raw: &[u8]) {
     let proof = trail.reader().inclusion(index, view.size).unwrap();
     InclusionClaim { index: LeafIndex(index), size: TreeSize(view.size), leaf, root: view.root }.verify(&proof).unwrap();
     assert_eq!(entry.leaf.hash(), leaf);
+}
+
+#[test]
+fn a_disk_too_full_to_seal_refuses_events_and_takes_them_again_when_there_is_room() {
+    let media: Arc<SimMedia> = Arc::new(SimMedia::new(1));
+    let wal = WalLimits { file_bytes: 4 << 20, spare_files: 1 };
+    let trail = Arc::new(Trail::open(media.clone(), &TrailOptions { wal, ..options() }).unwrap());
+    let mut n = 0;
+    while !trail.log().shared().is_backlogged() {
+        append(&trail, &(n..n + 64).map(event).collect::<Vec<_>>());
+        n += 64;
+    }
+    // What is laid out for the next events has room, and nothing else has.
+    media.set_capacity(Some(0));
+    assert!(trail.seal_due().is_err());
+    let (sent, answered) = std::sync::mpsc::channel();
+    let sender = Arc::clone(&trail);
+    std::thread::spawn(move || sent.send(sender.log().append_blocking(batch(&[event(n)])).map(|_| ())));
+    assert_eq!(answered.recv_timeout(Duration::from_secs(30)), Ok(Err(AppendError::NoSpace)), "and nobody waits for ever");
+    assert_eq!(trail.log().shared().refuses().as_deref(), Some(&AppendError::NoSpace));
+    let size = trail.view().size;
+    media.set_capacity(None);
+    while trail.seal_due().unwrap() {}
+    assert_eq!(trail.log().shared().refuses(), None);
+    append(&trail, &[event(n)]);
+    assert!(trail.view().size > size);
+    check_entry(&trail, trail.view().size - 1, &event(n).0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::api::answer::{bytes, json};
 use crate::api::error::ApiError;
 use crate::api::state::Api;
+use crate::log::sequencer::AppendError;
 
 #[derive(Serialize)]
 struct Status {
@@ -31,7 +32,13 @@ pub fn ready(api: &Api) -> Result<Response, ApiError> {
     if api.trail.log().shared().stopped().is_some() {
         return not_ready("stopped", "the log has stopped and takes no events: read the server's log, then restart it");
     }
-    Ok(json(StatusCode::OK, &Status { status: "ready" }))
+    match api.trail.log().shared().refuses().as_deref() {
+        Some(AppendError::NoSpace) => {
+            not_ready("no_space", "the disk is full: no events are taken until there is room, see the server's log")
+        }
+        Some(_) => not_ready("busy", "what came before cannot be sealed, and no events are taken until it can: read the server's log"),
+        None => Ok(json(StatusCode::OK, &Status { status: "ready" })),
+    }
 }
 
 /// The OpenAPI document; a test holds it to the table of routes.

@@ -29,9 +29,6 @@ use crate::log::signer::Signer;
 use crate::log::store::{Store, StoreError};
 use crate::log::tail::ChunkRef;
 
-/// Segments that may wait for sealing before new events wait too. All of them are replayed after a
-/// crash: eight took 2.8 s, a restart should take less than two.
-const OPEN_SEGMENTS_MAX: usize = 4;
 /// How often a sequencer that waits for sealing looks again.
 const BACKLOG_LOOK_MS: u64 = 5;
 
@@ -196,16 +193,15 @@ impl Sequencer {
         self.shared.mark_stopped(self.stopped.as_deref().unwrap_or("it was shut down"));
     }
 
-    fn backlogged(&self) -> bool {
-        self.shared.open_segments() > OPEN_SEGMENTS_MAX
-    }
-
     fn next(&mut self) -> Option<Request> {
-        if self.backlogged() {
+        if self.shared.is_backlogged() {
             // Only sealing makes room; its acts come through the control queue.
             return match self.controls.recv_timeout(Duration::from_millis(BACKLOG_LOOK_MS)) {
                 Ok(control) => Some(Request::Control(control)),
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => Some(Request::Look),
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                    self.refuse_what_waits();
+                    Some(Request::Look)
+                }
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => None,
             };
         }
@@ -215,12 +211,22 @@ impl Sequencer {
         }
     }
 
+    /// While sealing fails nobody knows how long events would wait: a full disk may stay full for days.
+    fn refuse_what_waits(&self) {
+        let Some(why) = self.shared.refuses() else { return };
+        while let Ok(submission) = self.appends.try_recv() {
+            self.shared.leave_queue(submission.bytes());
+            // A sender that is gone needs no answer.
+            let _ = submission.reply.send(Err(AppendError::clone(&why)));
+        }
+    }
+
     fn next_waiting(&mut self) -> Option<Request> {
         match self.controls.try_recv() {
             Ok(control) => return Some(Request::Control(control)),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
         }
-        if self.backlogged() {
+        if self.shared.is_backlogged() {
             return None;
         }
         self.appends.try_recv().ok().map(Request::Append)

@@ -18,10 +18,11 @@ use tracing::{error, info};
 use crate::clock::Clock;
 use crate::log::Log;
 use crate::log::core::stands_in_files_to;
-use crate::log::intent::Intent;
+use crate::log::intent::{ActError, Intent};
+use crate::log::sequencer::AppendError;
 use crate::log::shared::View;
 use crate::store::leaves_file;
-use crate::store::media::{Media, parent};
+use crate::store::media::{Media, is_full, parent};
 use crate::store::wal::WalReader;
 use gather::Gathered;
 
@@ -71,7 +72,18 @@ pub enum SealError {
     },
     /// The act was not kept.
     #[error("the act that records the files was not kept: {0}")]
-    Act(String),
+    Act(ActError),
+}
+
+impl SealError {
+    /// What senders are told while this keeps the oldest segments from being sealed.
+    fn answer(&self) -> AppendError {
+        match self {
+            Self::Write { error, .. } if is_full(error) => AppendError::NoSpace,
+            Self::Act(ActError::Append(AppendError::NoSpace)) => AppendError::NoSpace,
+            _ => AppendError::Busy,
+        }
+    }
 }
 
 /// What there is to do.
@@ -145,10 +157,12 @@ impl Sealer {
     pub fn work_once(&self) -> Result<bool, SealError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let view = self.log.view();
-        match self.due(&view) {
+        let done = match self.due(&view) {
             None => Ok(false),
             Some(work) => self.carry_out(&view, work).map(|()| true),
-        }
+        };
+        self.log.shared().sealing_failed(done.as_ref().err().map(SealError::answer));
+        done
     }
 
     /// Moves everything that can be moved now, whatever its age.
@@ -199,7 +213,7 @@ impl Sealer {
             Work::Flush { to, .. } => vec![self.flush_act(view, segment, to, gathered)?],
         };
         let replaced = view.state.leaves_prefix.as_ref().map(LeavesPrefix::name);
-        self.log.act_blocking(Intent::Recording(acts), b"{}".to_vec()).map_err(|why| SealError::Act(why.to_string()))?;
+        self.log.act_blocking(Intent::Recording(acts), b"{}".to_vec()).map_err(SealError::Act)?;
         if let Some(replaced) = replaced {
             // No act names it any longer; if this fails a restart removes it.
             let _ = self.media.remove(&replaced);
