@@ -34,6 +34,7 @@ mod recent;
 mod recheck;
 pub mod remap;
 pub mod rows;
+mod same_bytes;
 pub mod saved;
 mod scan;
 pub mod sidecar;

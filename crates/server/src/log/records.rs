@@ -119,14 +119,18 @@ pub fn tail_ended(by: &str, query: &str, from: u64, to: u64, hits: u64) -> Vec<u
 /// missed entries until now.
 #[must_use]
 pub fn index_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
-    record("index.differs", vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
+    differs("index.differs", file, first, end)
 }
 
 /// What engines read of a payload file said something else than the file: what they answered over `first..end` may have
 /// been wrong until now.
 #[must_use]
 pub fn lake_differs(file: &str, first: u64, end: u64) -> Vec<u8> {
-    record("lake.differs", vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
+    differs("lake.differs", file, first, end)
+}
+
+fn differs(what: &str, file: &str, first: u64, end: u64) -> Vec<u8> {
+    record(what, vec![("file", text(file)), ("first", number(first)), ("end", number(end))])
 }
 
 /// Somebody asked what an identity did, or with `privilege` how it came by that: the line of the events in the

@@ -24,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use evidence::act::PayloadFile;
 
 use crate::config::LakeContent;
-use crate::search::recheck::is_same;
+use crate::search::same_bytes::is_same;
 
 use about::{About, Origin};
 pub use column::{COLUMNS, Column, Kind, schema};
@@ -53,22 +53,19 @@ struct Seen {
 }
 
 /// Where in a lake the Parquet file of a payload file of that name stands, and what is said of it.
-pub(super) fn paths_in(lake: &Path, payload: &str) -> [PathBuf; 2] {
+fn paths_in(lake: &Path, payload: &str) -> [PathBuf; 2] {
     let stem = Path::new(payload).file_stem().unwrap_or_default().to_string_lossy();
     [lake.join(format!("{stem}.parquet")), lake.join(format!("_{stem}.about.json"))]
 }
 
-/// Whether in a lake a file stands for a payload file without what it was written with: nothing that can be understood is
-/// said of it, or another footer is. One of other maps, or of another version, is neither.
-pub(super) fn is_unmarked(lake: &Path, of: &PayloadFile, maps: &str) -> bool {
-    let [parquet, about] = paths_in(lake, &of.name());
-    if !parquet.exists() {
-        return false;
-    }
-    About::read(&about).is_none_or(|about| {
-        let today = Origin { version: VERSION, file: tlog::canonical::hex(&of.sha256), maps: maps.to_owned(), full: about.origin.full };
-        about.origin == today && !about.footer_holds(&parquet)
-    })
+/// What stands in a lake for a payload file.
+pub(super) enum Standing {
+    /// Nothing, or what was made of other maps, or by another version.
+    Nothing,
+    /// A file without what it was written with: nothing that can be understood is said of it, or another footer is.
+    Unmarked,
+    /// A file that counts as made, of this lake: with or without the whole OCSF forms.
+    Made(Lake),
 }
 
 impl Lake {
@@ -78,13 +75,19 @@ impl Lake {
         (content != LakeContent::Off).then(|| Self { dir, full: content == LakeContent::Full, seen: Mutex::default() })
     }
 
-    /// The lake in `dir` as it was wanted when the file of a payload file was made; none if there is no such file that
-    /// counts as made.
-    pub(super) fn that_made(dir: PathBuf, of: &PayloadFile, maps: &str) -> Option<Self> {
-        let [_, about] = paths_in(&dir, &of.name());
-        let full = About::read(&about)?.origin.full;
-        let lake = Self { dir, full, seen: Mutex::default() };
-        lake.is_made(of, maps).then_some(lake)
+    /// What stands in the lake in `dir` for a payload file, whatever is wanted of a lake today.
+    pub(super) fn standing(dir: PathBuf, of: &PayloadFile, maps: &str) -> Standing {
+        let [parquet, about] = paths_in(&dir, &of.name());
+        if !parquet.exists() {
+            return Standing::Nothing;
+        }
+        let Some(about) = About::read(&about) else { return Standing::Unmarked };
+        let lake = Self { dir, full: about.origin.full, seen: Mutex::default() };
+        match (about.origin == lake.origin(of, maps), about.footer_holds(&parquet)) {
+            (false, _) => Standing::Nothing,
+            (true, false) => Standing::Unmarked,
+            (true, true) => Standing::Made(lake),
+        }
     }
 
     /// The same lake in another directory.

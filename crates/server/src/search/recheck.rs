@@ -4,10 +4,7 @@
 //! Checksums find what a disk did. This finds what somebody did who could write the checksums too, and what a
 //! mistake in this program did: an index that hides an event, a lake that tells of another.
 
-use std::collections::{BTreeSet, HashSet};
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader};
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,16 +17,14 @@ use tracing::{error, warn};
 
 use crate::clock::random;
 use crate::log::records;
-use crate::search::lake::{self, Lake};
+use crate::search::lake::{Lake, Standing};
+use crate::search::same_bytes::{is_same, is_same_dir};
 use crate::search::{Index, IndexError, LAKE};
 use crate::store::trail::Trail;
 
 /// How often the sampler looks at one payload file. A file of 65,536 entries takes about two seconds of the
 /// time that nobody else wants; all of a log of twenty million is looked at in five hours.
 pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(60);
-
-/// Bytes of a file that are compared at a time.
-const READ_BYTES: usize = 64 << 10;
 
 /// Below the directory of what is derived: what is derived again, to be compared and removed.
 pub(super) const AGAIN: &str = "again";
@@ -75,10 +70,14 @@ impl Index {
         self.forget(file);
         // What was seen of it before says nothing of what it is now.
         self.lake.iter().for_each(|lake| lake.forget(file));
-        let lake = Lake::that_made(dir.join(LAKE), file, &self.maps);
-        if lake.is_none() && lake::is_unmarked(&dir.join(LAKE), file, &self.maps) {
-            found.lake = Held::Unmarked;
-        }
+        let lake = match Lake::standing(dir.join(LAKE), file, &self.maps) {
+            Standing::Made(lake) => Some(lake),
+            Standing::Unmarked => {
+                found.lake = Held::Unmarked;
+                None
+            }
+            Standing::Nothing => None,
+        };
         let is_known = self.known(file, state).is_some();
         if !is_known && lake.is_none() {
             return Ok(found);
@@ -101,24 +100,6 @@ impl Index {
         compared
     }
 
-    /// Names in the lake's directory that engines may read and that are of no payload file of the log.
-    #[must_use]
-    pub fn lake_strangers(&self, trail: &Trail) -> Vec<String> {
-        let Some(lake) = self.dir.as_ref().map(|dir| dir.join(LAKE)) else { return Vec::new() };
-        let state = &trail.view().state;
-        let own: HashSet<_> = state.payload_files.values().flat_map(|file| lake::paths_in(&lake, &file.name())).collect();
-        let there = fs::read_dir(&lake).into_iter().flatten().flatten().map(|entry| entry.path());
-        // What a server was writing when it was killed.
-        let is_half = |name: &String| name.starts_with('_') && name.ends_with(".tmp");
-        let mut strangers: Vec<_> = there
-            .filter(|path| !own.contains(path))
-            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-            .filter(|name| !is_half(name))
-            .collect();
-        strangers.sort_unstable();
-        strangers
-    }
-
     /// Derives everything of a payload file in a directory that is removed afterwards.
     fn derive_again(
         &self,
@@ -134,40 +115,6 @@ impl Index {
         self.derive(trail, file, &(again.join("search"), again.join("index")), writer.as_mut(), stopped)?;
         writer.map_or(Ok(()), |writer| writer.finish().map_err(failed))
     }
-}
-
-/// Whether two files have the same bytes.
-pub(super) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
-    let (one, other) = (File::open(one)?, File::open(other)?);
-    if one.metadata()?.len() != other.metadata()?.len() {
-        return Ok(false);
-    }
-    let [mut one, mut other] = [one, other].map(|file| BufReader::with_capacity(READ_BYTES, file));
-    loop {
-        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
-        let both = left.len().min(right.len());
-        if both == 0 {
-            return Ok(left.len() == right.len());
-        }
-        if left.get(..both) != right.get(..both) {
-            return Ok(false);
-        }
-        one.consume(both);
-        other.consume(both);
-    }
-}
-
-/// Whether two directories hold the same files.
-fn is_same_dir(one: &Path, other: &Path) -> io::Result<bool> {
-    let names = names(one)?;
-    if names != self::names(other)? {
-        return Ok(false);
-    }
-    names.iter().try_fold(true, |same, name| Ok(same && is_same(&one.join(name), &other.join(name))?))
-}
-
-fn names(dir: &Path) -> io::Result<BTreeSet<OsString>> {
-    fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect()
 }
 
 /// Looks at one payload file after the other, in an order that nobody can foretell.

@@ -1,5 +1,6 @@
 //! What of the log can be read in the lake at one moment, and what cannot: whoever asks the lake is told both.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -11,7 +12,7 @@ use tlog::{Checkpoint, Hash, SignedNote};
 
 use super::about::About;
 use super::paths_in;
-use crate::search::Index;
+use crate::search::{Index, LAKE};
 use crate::store::layout;
 use crate::store::payload_file::{PayloadName, parse_payload_name};
 use crate::store::trail::Trail;
@@ -171,6 +172,24 @@ impl Index {
             let file = view.state.payload_files.get(&(name.class, name.first))?;
             self.listed(file, &view.state).map(|(_, listed)| listed)
         })
+    }
+
+    /// Names in the lake's directory that engines may read and that are of no payload file of the log.
+    #[must_use]
+    pub fn lake_strangers(&self, trail: &Trail) -> Vec<String> {
+        let Some(lake) = self.dir.as_ref().map(|dir| dir.join(LAKE)) else { return Vec::new() };
+        let state = &trail.view().state;
+        let own: HashSet<_> = state.payload_files.values().flat_map(|file| paths_in(&lake, &file.name())).collect();
+        let there = fs::read_dir(&lake).into_iter().flatten().flatten().map(|entry| entry.path());
+        // What a server was writing when it was killed.
+        let is_half = |name: &String| name.starts_with('_') && name.ends_with(".tmp");
+        let mut strangers: Vec<_> = there
+            .filter(|path| !own.contains(path))
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .filter(|name| !is_half(name))
+            .collect();
+        strangers.sort_unstable();
+        strangers
     }
 
     /// A lake file by its name, and where it stands.
