@@ -73,16 +73,14 @@ pub fn compile(text: &str) -> Result<Kind, MapError> {
 }
 
 fn assemble(spec: &MapSpec) -> Result<Kind, MapError> {
-    let at_condition = |at: &str, when: &OneOrMany<spec::Condition>| {
-        Condition::compile(when).map_err(|why| MapError::Expression { at: at.to_owned(), why })
-    };
+    let located = |at: &str, condition: Result<Condition, _>| condition.map_err(|why| MapError::Expression { at: at.to_owned(), why });
+    let at_condition = |at: &str, when: &OneOrMany<spec::Condition>| located(at, Condition::compile(when));
     let mut recognise = Vec::new();
     for rule in &spec.recognise {
         if !(1..=100).contains(&rule.certainty) {
             return Err(wrong("[[recognise]]", "certainty is 1 to 100"));
         }
-        let when = Condition::compile_to_recognise(&rule.when);
-        recognise.push((rule.certainty, when.map_err(|why| MapError::Expression { at: "[[recognise]]".to_owned(), why })?));
+        recognise.push((rule.certainty, located("[[recognise]]", Condition::compile_to_recognise(&rule.when))?));
     }
     let mut unwraps = Vec::new();
     for unwrap in &spec.unwrap {

@@ -27,7 +27,7 @@ impl Condition {
     /// # Errors
     /// [`BadExpression`].
     pub fn compile(when: &OneOrMany<spec::Condition>) -> Result<Self, BadExpression> {
-        Self::of(when, &|_| false)
+        Self::of(when, false)
     }
 
     /// Reads the `when` of a `[[recognise]]`. A line that is looked for anywhere in the text of a shipper's member is not
@@ -36,12 +36,13 @@ impl Condition {
     /// # Errors
     /// [`BadExpression`].
     pub fn compile_to_recognise(when: &OneOrMany<spec::Condition>) -> Result<Self, BadExpression> {
-        Self::of(when, &is_envelope)
+        Self::of(when, true)
     }
 
-    fn of(when: &OneOrMany<spec::Condition>, is_envelope: &dyn Fn(&str) -> bool) -> Result<Self, BadExpression> {
+    fn of(when: &OneOrMany<spec::Condition>, recognises: bool) -> Result<Self, BadExpression> {
         let alternatives = when.as_slice().iter().filter(|tests| !tests.is_empty());
-        let compiled: Result<Vec<_>, _> = alternatives.map(|tests| tests.iter().map(|of| test(of, is_envelope(of.0))).collect()).collect();
+        let compiled: Result<Vec<_>, _> =
+            alternatives.map(|tests| tests.iter().map(|of| test(of, recognises && is_envelope(of.0))).collect()).collect();
         Ok(Self { alternatives: compiled? })
     }
 
