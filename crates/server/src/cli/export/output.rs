@@ -159,17 +159,18 @@ impl Output {
         open.file.sync_data().map_err(Failure::at(open.at.display()))?;
         self.sealed = vec![open.listed()];
         self.save()?;
-        if open.at != self.path {
-            self.take_its_place(&open.at)?;
-            open.at.clone_from(&self.path);
-        }
+        self.take_its_place(&open.at)?;
+        open.at.clone_from(&self.path);
         self.open = Some(open);
         Ok(())
     }
 
-    /// Gives lines that are vouched for their own name.
-    fn take_its_place(&self, unfinished: &Path) -> Result<(), Failure> {
-        fs::rename(unfinished, &self.path).map_err(Failure::at(self.path.display()))?;
+    /// Gives lines that are vouched for their own name, if they have another.
+    fn take_its_place(&self, at: &Path) -> Result<(), Failure> {
+        if at == self.path {
+            return Ok(());
+        }
+        fs::rename(at, &self.path).map_err(Failure::at(self.path.display()))?;
         sync_dir(self.path.parent().unwrap_or(Path::new(".")))
     }
 
@@ -215,8 +216,8 @@ impl Output {
     /// Opens a file where its manifest ends.
     fn reopen(&self, listed: &Listed) -> Result<Open, Failure> {
         // Interrupted between the manifest and the file's own name.
-        let unfinished = self.unfinished().map(|unfinished| (!self.path.exists() && unfinished.exists()).then_some(unfinished))?;
-        let at = unfinished.clone().unwrap_or_else(|| self.path.clone());
+        let unfinished = self.unfinished()?;
+        let at = if !self.path.exists() && unfinished.exists() { unfinished } else { self.path.clone() };
         let failed = || Failure::at(at.display());
         let changed = |why: &str| Failure::new(format!("{} {why}: it was changed since; export to another file", self.path.display()));
         let mut file = OpenOptions::new().read(true).append(true).open(&at).map_err(failed())?;
@@ -229,9 +230,7 @@ impl Output {
             return Err(changed("has not the SHA-256 that its manifest says"));
         }
         file.set_len(listed.bytes).map_err(failed())?;
-        if let Some(unfinished) = unfinished {
-            self.take_its_place(&unfinished)?;
-        }
+        self.take_its_place(&at)?;
         let encoder = match Encoder::go_on(self.encoding).filter(|_| listed.bytes > 0) {
             Some(encoder) => encoder,
             None => Encoder::begin(self.encoding)?,
