@@ -211,6 +211,27 @@ fn a_full_disk_answers_507_and_takes_events_again_when_there_is_room() {
 }
 
 #[test]
+fn a_disk_too_full_to_seal_answers_507_and_is_not_ready_until_there_is_room() {
+    let media = SimMedia::new(1);
+    let server = Server::with(Setup { media: Some(Arc::new(media.clone())), segment_leaves: Some(256), ..Setup::default() });
+    server.get("/readyz").expect(200);
+    // What is laid out for events has room, and what they are sealed in has none.
+    media.set_capacity(Some(0));
+    let events = (0..64).map(|n| format!("{{\"n\":{n}}}")).collect::<Vec<_>>().join("\n");
+    let refused = (0..100).map(|_| server.post("/v1/events?source=test", events.as_str())).find(|reply| reply.status != 200).unwrap();
+    assert_eq!((refused.status, refused.error()), (507, "no_space".into()));
+    assert_eq!(server.get("/readyz").expect(503).error(), "no_space");
+    server.get("/healthz").expect(200);
+    media.set_capacity(None);
+    let began = std::time::Instant::now();
+    while server.get("/readyz").status != 200 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "it goes on by itself");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    server.keep("1");
+}
+
+#[test]
 fn a_stopped_log_answers_503_and_is_not_ready() {
     let server = Server::start();
     server.keep("1");
