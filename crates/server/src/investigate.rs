@@ -20,6 +20,7 @@ mod inquiry;
 mod line;
 pub mod moment;
 pub mod routine;
+pub mod session;
 pub mod timeline;
 
 pub use deed::{Deed, TABLE};

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! holder ◄─ gain (who gave it) ◄─ what the giver had gained before ◄─ …
+//!            ├ done in a session ◄─ who opened it
 //!            ├ a group joined  ◄─ what the group was given before
 //!            └ a role taken on ◄─ what the role was given before
 //! ```
@@ -21,6 +22,7 @@ use crate::investigate::deed::{Deed, line_of};
 use crate::investigate::inquiry::{Covered, Inquiry};
 use crate::investigate::line::Line;
 use crate::investigate::moment::Moment;
+use crate::investigate::session::Session;
 use crate::search::ask::SearchError;
 use crate::search::field::Name;
 use crate::search::{Order, Query};
@@ -42,6 +44,8 @@ pub enum Holder {
     Identity(String),
     /// Whoever is in the group.
     Group(Group),
+    /// Whoever acts in the session, whatever it is called.
+    Session(Session),
 }
 
 /// A group of one source: that of the same name in another is another.
@@ -188,6 +192,7 @@ fn gained_by(holders: &HashSet<&Holder>) -> Query {
                 source.as_deref().map_or(Query::All, |source| is(Name::Source, source)),
                 any([at(&["group", "name"], name), at(&["group", "uid"], name)]),
             ])),
+            Holder::Session(session) => taken_on.push(session.may_be_opened()),
         }
     }
     let kinds = [(Deed::Gained, given), (Deed::Assumed, taken_on), (Deed::Credential, credentials)];
@@ -211,6 +216,7 @@ fn is_gain_of(holder: &Holder, line: &Line) -> bool {
             let group = line.group.as_deref().is_some_and(|group| group.eq_ignore_ascii_case(&of.name));
             line.target.is_none() && line.source == of.source && group
         }
+        (Holder::Session(of), Deed::Assumed) => line.opened.as_ref().is_some_and(|opened| opened.is(of)),
         (Holder::Identity(of), Deed::Gained) => is(&line.target, of),
         (Holder::Identity(of), Deed::Assumed) => is(&line.actor, of) || is(&line.target, of),
         (Holder::Identity(of), Deed::Credential) => is(&line.target, of) && !is(&line.actor, of),

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::investigate::condition::{FAILURE, SUCCESS};
 use crate::investigate::deed::{Deed, deed};
 use crate::investigate::device::family;
+use crate::investigate::session::Session;
 use crate::search::document::Document;
 use crate::search::field::{Field, Name};
 use crate::search::instant;
@@ -49,6 +50,12 @@ pub struct Line {
     pub country: Option<String>,
     /// In which session.
     pub session: Option<String>,
+    /// That session, by all it is known by.
+    #[serde(skip)]
+    pub acted_in: Option<Session>,
+    /// The session that it opened.
+    #[serde(skip)]
+    pub opened: Option<Session>,
     /// With which program, on which system.
     pub device: Option<String>,
     /// In a sentence.
@@ -107,6 +114,8 @@ impl Line {
             ip: document.first(Name::Ip),
             country: document.first(Name::Country),
             session: document.first(Name::Session),
+            acted_in: Session::acted_in(document),
+            opened: (deed == Deed::Assumed).then(|| Session::opened(document)).flatten(),
             device: document.first(Name::UserAgent).as_deref().and_then(family),
             says: String::new(),
         };

@@ -65,6 +65,49 @@ fn what_happened_in_the_second_of_a_source_that_writes_whole_seconds_explains_wh
     assert_eq!(told(&log, "bob@corp.example", "administrator"), chain);
 }
 
+/// Somebody takes on the role `Admin` under a name of their choice, and is given a key.
+fn takes_on(id: u32, time: &str, actor: &str, name: &str, key: &str) -> String {
+    format!(
+        r#"{{"eventVersion":"1.09","userIdentity":{{"type":"IAMUser","userName":"{actor}@corp.example","accountId":"1"}},"eventTime":"{time}","eventSource":"sts.amazonaws.com","eventName":"AssumeRole","requestParameters":{{"roleArn":"arn:aws:iam::1:role/Admin","roleSessionName":"{name}"}},"responseElements":{{"credentials":{{"accessKeyId":"{key}"}},"assumedRoleUser":{{"assumedRoleId":"AROA1:{name}","arn":"arn:aws:sts::1:assumed-role/Admin/{name}"}}}},"eventID":"{id}","eventType":"AwsApiCall"}}"#
+    )
+}
+
+/// And gives somebody a policy by it.
+fn gives_in_session(id: u32, time: &str, name: &str, key: &str, to: &str) -> String {
+    format!(
+        r#"{{"eventVersion":"1.09","userIdentity":{{"type":"AssumedRole","principalId":"AROA1:{name}","arn":"arn:aws:sts::1:assumed-role/Admin/{name}","accountId":"1","accessKeyId":"{key}","sessionContext":{{"sessionIssuer":{{"type":"Role","arn":"arn:aws:iam::1:role/Admin","userName":"Admin"}}}}}},"eventTime":"{time}","eventSource":"iam.amazonaws.com","eventName":"AttachUserPolicy","requestParameters":{{"userName":"{to}@corp.example","policyArn":"arn:aws:iam::aws:policy/AdministratorAccess"}},"eventID":"{id}","eventType":"AwsApiCall"}}"#
+    )
+}
+
+/// Or binds somebody to a role in a cluster.
+fn binds_in_session(id: u32, time: &str, name: &str, key: &str, to: &str) -> String {
+    format!(
+        r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"{id}","stage":"ResponseComplete","requestURI":"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings","verb":"create","user":{{"username":"admins","groups":["system:authenticated"],"extra":{{"accessKeyId":["{key}"],"arn":["arn:aws:sts::1:assumed-role/Admin/{name}"],"sessionName":["{name}"]}}}},"objectRef":{{"resource":"clusterrolebindings","name":"b{id}","apiGroup":"rbac.authorization.k8s.io","apiVersion":"v1"}},"responseStatus":{{"code":201}},"requestObject":{{"kind":"ClusterRoleBinding","subjects":[{{"kind":"User","name":"{to}@corp.example"}}],"roleRef":{{"kind":"ClusterRole","name":"cluster-admin"}}}},"requestReceivedTimestamp":"{time}"}}"#
+    )
+}
+
+#[test]
+fn what_was_done_in_a_session_leads_to_who_opened_it_whatever_they_called_it() {
+    let log = Log::new(People::default());
+    let events = [
+        takes_on(1, "2026-02-06T07:11:01Z", "eve", "backup", "ASIAEVE"),
+        // Called the same, and later: only the key says that it is not the one.
+        takes_on(2, "2026-02-06T07:12:01Z", "ana", "backup", "ASIAANA"),
+        gives_in_session(3, "2026-02-06T07:13:01Z", "backup", "ASIAEVE", "bob"),
+    ];
+    log.send("aws", "aws_cloudtrail", events.join("\n").as_bytes());
+    log.send("eks", "kubernetes_audit", binds_in_session(4, "2026-02-06T07:14:01Z", "backup", "ASIAANA", "carl").as_bytes());
+    let says = |log: &Log, who: &str, privilege: &str| told(log, who, privilege).into_iter().map(|(_, says)| says).collect::<Vec<_>>();
+    for settled in [false, true] {
+        let bob = log.how("bob@corp.example", "administrator").tree;
+        assert_eq!(says(&log, "bob@corp.example", "administrator")[1..], ["eve@corp.example took on Admin"], "{settled} {bob:?}");
+        let ends: Vec<_> = bob.roots.iter().map(|root| &root.holder).collect();
+        assert_eq!(ends, [&Holder::Identity("eve@corp.example".into())], "the session's name is nobody");
+        assert_eq!(says(&log, "carl@corp.example", "cluster-admin")[1..], ["ana@corp.example took on Admin"], "{settled}");
+        log.settle();
+    }
+}
+
 #[test]
 fn a_change_of_what_an_account_proves_itself_with_is_one_by_whatever_word_a_vendor_has_for_it() {
     let log = Log::new(People::default());

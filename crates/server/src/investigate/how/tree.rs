@@ -113,6 +113,11 @@ impl Growing {
         let depth = above.and_then(|above| self.steps.get(above)).map_or(0, |above| above.depth + 1);
         let mut of_kind = HashMap::<Kind, usize>::new();
         for event in gains.lines {
+            let beside = self.below.get(&above).into_iter().flatten();
+            if beside.filter_map(|step| self.steps.get(*step)).any(|step| step.event.index == event.index) {
+                // Whoever opened the session may be the giver, too.
+                continue;
+            }
             let shown = of_kind.entry(Kind::of(&event)).or_default();
             if *shown == KIND_MAX || self.is_full() {
                 self.more = true;
@@ -128,8 +133,8 @@ impl Growing {
         }
     }
 
-    /// What explains a step, one deeper: what its giver had gained, and what stands behind the name that was given,
-    /// a group that was joined or a role that was taken on.
+    /// What explains a step, one deeper: who opened the session it was done in, what its giver had gained, and what
+    /// stands behind the name that was given, a group that was joined or a role that was taken on.
     fn questions(&mut self, step: usize, depth: usize) -> Vec<(usize, Question)> {
         let Some(Step { event, .. }) = self.steps.get(step).cloned() else { return Vec::new() };
         let Some(giver) = event.actor.clone().map(Holder::Identity) else {
@@ -146,7 +151,8 @@ impl Growing {
             Deed::Assumed => event.target.clone().map(Holder::Identity).filter(|role| *role != giver),
             _ => None,
         };
-        let of = beside.into_iter().chain([giver]);
+        let session = event.acted_in.clone().map(Holder::Session);
+        let of = session.into_iter().chain(beside).chain([giver]);
         of.map(|holder| (step, Question { holder, event: Some(event.clone()) })).collect()
     }
 
@@ -158,10 +164,16 @@ impl Growing {
         };
         let giver = question.event.as_ref().and_then(|event| event.actor.as_ref());
         let is_giver = matches!(&question.holder, Holder::Identity(of) if Some(of) == giver);
-        if let Some(why) = end.filter(|_| is_giver) {
+        let below = self.below.get(&Some(step)).into_iter().flatten().filter_map(|step| self.steps.get(*step));
+        // Of a session that somebody opened it is known who acted.
+        let is_known = end == Some(Ended::NothingBefore) && below.into_iter().any(|below| matches!(below.holder, Holder::Session(_)));
+        if let Some(why) = end.filter(|_| is_giver && !is_known) {
             self.ends.insert(step, (question.holder.clone(), why));
         }
-        self.add(Some(step), &question.holder, gains);
+        let is_role = !is_giver && matches!(question.holder, Holder::Identity(_));
+        // That somebody else took the role on before says nothing of what it may do.
+        let lines = gains.lines.into_iter().filter(|line| !is_role || line.deed != Deed::Assumed).collect();
+        self.add(Some(step), &question.holder, Gains { lines, more: gains.more });
     }
 
     /// Branch by branch.

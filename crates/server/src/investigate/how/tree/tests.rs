@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::investigate::how::{Group, is_before, is_gain_of};
+use crate::investigate::session::Session;
 
 /// A grant: who gave what to whom, or with a group.
 #[derive(Clone, Debug)]
@@ -16,6 +17,11 @@ struct Grant {
     group: Option<String>,
     deed: Deed,
     source: &'static str,
+}
+
+/// One who is called like this acts in a session, which an assumption of the name opens.
+fn session(name: &str) -> Session {
+    Session { credential: None, uids: vec![name.to_owned()] }
 }
 
 fn line(index: u64, grant: &Grant) -> Line {
@@ -35,6 +41,8 @@ fn line(index: u64, grant: &Grant) -> Line {
         ip: None,
         country: None,
         session: None,
+        acted_in: grant.by.as_deref().filter(|by| by.starts_with('s')).map(session),
+        opened: grant.to.as_deref().filter(|to| grant.deed == Deed::Assumed && to.starts_with('s')).map(session),
         device: None,
         says: String::new(),
     }
@@ -60,7 +68,7 @@ fn person(name: &str) -> Option<String> {
 }
 
 fn grants() -> impl Strategy<Value = Vec<Grant>> {
-    let name = || prop_oneof![1 => Just(None), 9 => "[a-d]".prop_map(Some)];
+    let name = || prop_oneof![1 => Just(None), 9 => "[a-d]|s[12]".prop_map(Some)];
     let group = prop_oneof![4 => Just(None), 1 => "[gh]".prop_map(Some)];
     let deed = prop::sample::select(vec![Deed::Gained, Deed::Assumed, Deed::Credential]);
     let grant = (0..30_i64, name(), name(), group, deed, prop::sample::select(vec!["okta", "aws"]));
@@ -88,7 +96,8 @@ proptest! {
                 let giver = above.event.actor.clone().map(Holder::Identity);
                 let beside = joined(&above.event).map(Holder::Group);
                 let role = above.event.target.clone().map(Holder::Identity);
-                prop_assert!([giver, beside, role].contains(&Some(step.holder.clone())));
+                let session = above.event.acted_in.clone().map(Holder::Session);
+                prop_assert!([giver, beside, role, session].contains(&Some(step.holder.clone())));
                 prop_assert!(!above.again, "what explains an event stands there once");
             }
             prop_assert!(is_gain_of(&step.holder, &step.event));
@@ -221,4 +230,16 @@ fn within_a_second_the_order_of_the_log_decides_between_a_source_that_writes_ms_
     assert_eq!(told(&tree), [(0, 1)]);
     let (tree, _) = grown(&in_order(&[grant(12_300, "b", "a"), grant(12_200, "root", "b")]), &person_a());
     assert_eq!(told(&tree), [(0, 0), (1, 1)]);
+}
+
+#[test]
+fn what_was_done_in_a_session_is_explained_by_who_opened_it_and_not_by_its_name() {
+    let opens = |time_ms, by: &str, to: &str| Grant { deed: Deed::Assumed, ..grant(time_ms, by, to) };
+    let lines = in_order(&[grant(1, "root", "b"), opens(2, "b", "s1"), opens(3, "d", "s2"), grant(4, "s1", "a")]);
+    // What a session is called says nothing of who it is.
+    let unlike = |line: Line| Line { target: line.target.filter(|_| line.deed != Deed::Assumed), ..line };
+    let (tree, _) = grown(&lines.into_iter().map(unlike).collect::<Vec<_>>(), &person_a());
+    assert_eq!(told(&tree), [(0, 3), (1, 1), (2, 0)]);
+    assert_eq!(tree.steps[1].holder, Holder::Session(session("s1")));
+    assert_eq!(tree.roots.iter().map(|root| &root.holder).collect::<Vec<_>>(), [&Holder::Identity("root".into())]);
 }
