@@ -3,6 +3,8 @@
 //! Part 0 holds plain facts, part 1 facts about people, so that the second can be hidden or erased
 //! alone. Both are written once, canonically, and stored: nobody re-serialises them.
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
 use crate::canonical_json::{self, JsonError, Value, write_string};
@@ -55,6 +57,9 @@ pub struct People {
     /// Name in the certificate of whoever sent it.
     pub subject: Option<String>,
 }
+
+/// How the record's own id begins.
+const ID: &[u8] = br#""id":"#;
 
 /// Why part 0 is not an envelope.
 #[derive(Debug, Error)]
@@ -216,6 +221,26 @@ impl People {
         out.push(b'}');
     }
 
+    /// The record's own id, of part 1 as [`Self::write`] gives it: read without the rest, once for each entry that is
+    /// indexed.
+    #[must_use]
+    pub fn own_id(bytes: &[u8]) -> Option<Cow<'_, str>> {
+        // Of what is written now it is the first member.
+        let plain = bytes.strip_prefix(br#"{"id":""#).and_then(|rest| {
+            let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            let id = rest.get(..end).filter(|_| rest.get(end) == Some(&b'"'))?;
+            std::str::from_utf8(id).ok()
+        });
+        match plain {
+            Some(id) => Some(Cow::Borrowed(id)),
+            // In canonical JSON a member is written in one way, and no text holds that.
+            None => {
+                let may_have = bytes.windows(ID.len()).any(|window| window == ID);
+                may_have.then(|| Self::parse(bytes)).flatten()?.id.map(Cow::Owned)
+            }
+        }
+    }
+
     /// Reads part 1; members it does not know are passed over. `None` when it is not canonical JSON
     /// or a known member is not a string.
     #[must_use]
@@ -267,6 +292,19 @@ mod tests {
         assert!(unknown(r#"{"cut":"1","door":"http","map":0,"source":"test","v":1}"#).contains("\"cut\""));
     }
 
+    #[test]
+    fn an_id_behind_a_member_of_a_later_version_is_found() {
+        for (bytes, id) in [
+            (r#"{"email":"a","id":"e-0"}"#, Some("e-0")),
+            (r#"{"email":"\"id\":"}"#, None),
+            (r#"{"id":"a\"b"}"#, Some("a\"b")),
+            (r#"{"id":1}"#, None),
+            (r#"{"id":"a"#, None),
+        ] {
+            assert_eq!(People::own_id(bytes.as_bytes()).as_deref(), id, "{bytes}");
+        }
+    }
+
     fn text() -> impl Strategy<Value = Option<String>> {
         prop::option::of(any::<String>())
     }
@@ -283,7 +321,9 @@ mod tests {
         #[test]
         fn people_are_canonical_and_read_back(id in text(), peer in text(), key in text(), subject in text()) {
             let people = People { id, peer, key, subject };
-            prop_assert_eq!(People::parse(&people.to_bytes()).unwrap(), people);
+            let bytes = people.to_bytes();
+            prop_assert_eq!(People::own_id(&bytes).map(Cow::into_owned), people.id.clone());
+            prop_assert_eq!(People::parse(&bytes).unwrap(), people);
         }
     }
 }

@@ -7,12 +7,11 @@ mod walk;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use evidence::envelope::People;
 use evidence::fold::TrailState;
 use evidence::leaf::Kind;
-use memchr::memmem::Finder;
 
 use crate::intake::tape::Tape;
 use crate::search::compare::address;
@@ -54,9 +53,6 @@ pub struct Document<'a> {
     walk: Option<Walk>,
     remembered: Option<Remembered>,
 }
-
-/// How the record's own id begins in the envelope.
-static ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""id":"#));
 
 /// Room for the values of named fields that most entries have, and how many they are.
 const TEXT_BYTES: usize = 1_024;
@@ -259,19 +255,14 @@ impl<'a> Document<'a> {
                 let mapped = &self.meaning().mapped.kind;
                 self.source_kind().is_some_and(&mut *see) || (!mapped.is_empty() && see(mapped))
             }
-            Name::Id => self.own_id().is_some_and(|id| see(&id)) || self.meaning().mapped.id.as_deref().is_some_and(see),
+            Name::Id => {
+                People::own_id(&self.entry.people).is_some_and(|id| see(&id)) || self.meaning().mapped.id.as_deref().is_some_and(see)
+            }
             Name::Index => see(&self.entry.index.to_string()),
             Name::Entry => see(self.kind().word()),
             Name::Time | Name::Received | Name::Since | Name::Until => false,
             other => self.ocsf(other, &mut |_, value| see(value)),
         }
-    }
-
-    /// The record's own id, where the envelope has one.
-    fn own_id(&self) -> Option<String> {
-        // In canonical JSON a member is written in one way, and no text holds that.
-        let may_have = ID.find(&self.entry.people).is_some();
-        may_have.then(|| People::parse(&self.entry.people)).flatten().and_then(|people| people.id)
     }
 
     /// Who it is, and all that the OCSF form calls them.

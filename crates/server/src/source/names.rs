@@ -12,6 +12,8 @@ pub struct Names<T> {
     tags: Vec<u64>,
     /// The [`loose_tag`] of each with its position, in ascending order.
     loose_tags: Vec<(u64, usize)>,
+    /// Whether a tag stands in it twice.
+    has_alike: bool,
     /// One bit for the [`outline`] of each: a name without its bit is like none.
     outlines: [u64; 4],
     /// Where the names of a length begin, and behind the longest where they end.
@@ -20,7 +22,7 @@ pub struct Names<T> {
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { members: Vec::new(), tags: Vec::new(), loose_tags: Vec::new(), outlines: [0; 4], starts: Vec::new() }
+        Self { members: Vec::new(), tags: Vec::new(), loose_tags: Vec::new(), has_alike: false, outlines: [0; 4], starts: Vec::new() }
     }
 }
 
@@ -37,6 +39,7 @@ impl<T: Default> Names<T> {
             let loosely = |(at, (known, _)): (usize, &(Name, T))| (loose_tag(known.exact.as_bytes()), at);
             self.loose_tags = self.members.iter().enumerate().map(loosely).collect();
             self.loose_tags.sort_unstable();
+            self.has_alike = self.loose_tags.windows(2).any(|pair| matches!(pair, [(one, _), (other, _)] if one == other));
             let (word, bit) = outline(name.exact.as_bytes());
             self.outlines.iter_mut().skip(word).take(1).for_each(|bits| *bits |= bit);
             self.starts = (0..longest + 2).map(|len| self.members.partition_point(|(known, _)| known.exact.len() < len)).collect();
@@ -73,6 +76,13 @@ impl<T> Names<T> {
         let first = if may_be { self.loose_tags.partition_point(|(known, _)| *known < tag) } else { self.loose_tags.len() };
         let tagged = self.loose_tags.iter().skip(first).take_while(move |(known, _)| *known == tag).map(|(_, at)| *at);
         tagged.filter(move |at| self.members.get(*at).is_some_and(|(known, _)| loosened_bytes(name).eq(known.loose.bytes())))
+    }
+
+    /// Whether two of the names may be alike: as a rule none are.
+    #[inline]
+    #[must_use]
+    pub const fn has_alike(&self) -> bool {
+        self.has_alike
     }
 
     /// What stands at a position.
@@ -155,6 +165,7 @@ mod tests {
             alike.sort_unstable();
             let is_alike = |(known, _): &(&Name, &())| loosened(&known.exact) == loosened(&name);
             let expected: Vec<_> = names.iter().enumerate().filter(|(_, known)| is_alike(known)).map(|(at, _)| at).collect();
+            prop_assert!(alike.len() < 2 || names.has_alike());
             prop_assert_eq!(alike, expected);
         }
     }

@@ -50,24 +50,29 @@ impl Places {
 
     /// Each name's member is the first that is spelled exactly so, else the first alike.
     fn find_loosely(&self, document: Document<'_>, at: u32, found: &mut [u32]) {
-        let mut taken = vec![NOWHERE; self.members.len()];
-        let mut take = |nth: usize, child: u32| {
-            if let Some(taken) = taken.get_mut(nth).filter(|taken| **taken == NOWHERE) {
+        // Of each name the first member that is spelled so, and the first that is alike.
+        let mut taken = vec![[NOWHERE; 2]; self.members.len()];
+        let mut take = |nth: usize, how: usize, child: u32| {
+            if let Some(taken) = taken.get_mut(nth).and_then(|taken| taken.get_mut(how)).filter(|taken| **taken == NOWHERE) {
                 *taken = child;
             }
         };
+        let (exactly, loosely) = (0, 1);
         for (child, node) in document.tape.children(at) {
-            if let Some(nth) = self.members.position(document.name_bytes(node)) {
-                take(nth, child);
+            let name = document.name_bytes(node);
+            if let Some(nth) = self.members.position(name) {
+                take(nth, exactly, child);
+                if !self.members.has_alike() {
+                    continue;
+                }
             } else if node.escaped_name {
                 let spelled = |(_, (name, _)): &(usize, (&Name, &Self))| is_exact(document.name(node), &name.exact);
-                self.members.iter().enumerate().filter(spelled).for_each(|(nth, _)| take(nth, child));
+                self.members.iter().enumerate().filter(spelled).for_each(|(nth, _)| take(nth, exactly, child));
             }
+            self.members.alike(name).for_each(|nth| take(nth, loosely, child));
         }
-        for (child, node) in document.tape.children(at) {
-            self.members.alike(document.name_bytes(node)).for_each(|nth| take(nth, child));
-        }
-        for (child, (_, places)) in taken.into_iter().zip(self.members.iter()).filter(|(child, _)| *child != NOWHERE) {
+        let first = |[exact, alike]: [u32; 2]| if exact == NOWHERE { alike } else { exact };
+        for (child, (_, places)) in taken.into_iter().map(first).zip(self.members.iter()).filter(|(child, _)| *child != NOWHERE) {
             places.set(child, found);
             if !places.members.is_empty() && document.tape.node(child).is_some_and(|node| node.kind == NodeKind::Object) {
                 places.find_loosely(document, child, found);
@@ -156,4 +161,57 @@ pub fn scalars(document: Document<'_>, at: u32) -> usize {
     let end = document.tape.node(at).map_or(at, |node| node.next);
     let inside = (at..end).filter_map(|node| document.tape.node(node));
     inside.filter(|node| !matches!(node.kind, NodeKind::Object | NodeKind::Array | NodeKind::Null)).count()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::intake::tape::Tape;
+    use crate::source::evaluate::member;
+
+    fn name() -> impl Strategy<Value = String> {
+        "[aAbB][_-]?[aB]?"
+    }
+
+    /// Members with names that are the same, alike, written with escapes, and with members of their own.
+    fn record() -> impl Strategy<Value = String> {
+        let written = prop_oneof![4 => name(), 1 => Just("\\u0061B".to_owned())];
+        let object = |value: BoxedStrategy<String>| {
+            let member = (written.clone(), value).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+            prop::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(","))).boxed()
+        };
+        let inner = object(Just("1".to_owned()).boxed());
+        object(prop_oneof![Just("1".to_owned()), inner].boxed())
+    }
+
+    proptest! {
+        #[test]
+        fn one_walk_finds_the_members_that_step_after_step_does(
+            paths in prop::collection::vec(prop::collection::vec(name(), 1..3), 1..6), record in record(),
+        ) {
+            let (mut places, mut count) = (Places::default(), 0);
+            let paths: Vec<Path> = paths.iter().map(|names| {
+                let segments = names.iter().map(|name| Segment::Member(Name::new(name))).collect();
+                let mut path = Path { segments, place: None };
+                places.add(&mut path, &mut count);
+                path
+            }).collect();
+            let mut tape = Tape::default();
+            tape.read(&record).unwrap();
+            let document = Document { text: &record, tape: &tape };
+            let mut found = vec![NOWHERE; count];
+            places.find(document, 0, true, &mut found);
+            for path in &paths {
+                let step = |at: u32, segment: &Segment| match segment {
+                    Segment::Member(name) => member(document, at, name, true),
+                    _ => None,
+                };
+                let expected = path.segments.iter().try_fold(0, step).unwrap_or(NOWHERE);
+                prop_assert_eq!(found[path.place.unwrap().0], expected, "{:?} in {}", path.segments, record);
+            }
+        }
+    }
 }

@@ -121,25 +121,12 @@ impl Builder {
     /// # Errors
     /// What the system says.
     pub(in crate::search) fn add(&mut self, document: &Document<'_>, spellings: &mut Spellings) -> io::Result<()> {
+        // In the order of the schema, so that tantivy, which sorts them, has nothing to move.
         let mut row = TantivyDocument::new();
-        row.add_u64(self.fields.index, document.index());
-        row.add_i64(self.fields.time, document.time_ms());
-        row.add_i64(self.fields.received, document.received_ms());
-        row.add_u64(self.fields.entry, document.kind().byte().into());
-        row.add_u64(self.fields.source, document.source().into());
-        document.values(&Field::Named(Name::Id), &mut |id| {
-            row.add_u64(self.fields.id, id_hash(&fold(id)));
-            false
-        });
-        let counted = &self.fields.firsts;
         for (name, field) in &self.fields.terms {
             let (respelled, known) = (&mut self.about.respelled, &mut self.terms);
             known.clear();
-            let mut first = counted.iter().find(|(counted, _)| counted == name).map(|(_, field)| *field);
             document.values(&Field::Named(*name), &mut |value| {
-                if let Some(first) = first.take() {
-                    row.add_text(first, value);
-                }
                 spellings.with(value, |spelling| {
                     let (own, canonical) = spelling.terms(value);
                     *respelled |= canonical.is_some();
@@ -152,6 +139,21 @@ impl Builder {
                 false
             });
         }
+        for (name, field) in &self.fields.firsts {
+            document.values(&Field::Named(*name), &mut |value| {
+                row.add_text(*field, value);
+                true
+            });
+        }
+        row.add_u64(self.fields.index, document.index());
+        row.add_i64(self.fields.time, document.time_ms());
+        row.add_i64(self.fields.received, document.received_ms());
+        row.add_u64(self.fields.entry, document.kind().byte().into());
+        row.add_u64(self.fields.source, document.source().into());
+        document.values(&Field::Named(Name::Id), &mut |id| {
+            row.add_u64(self.fields.id, id_hash(&fold(id)));
+            false
+        });
         self.writer.add_document(row).map_err(failed)
     }
 
