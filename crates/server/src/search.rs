@@ -355,12 +355,12 @@ impl Index {
         self.ask(file, directory, state, |derived, _| derived.narrow(matcher))
     }
 
-    /// Derives what search needs of a payload file, and its part of the lake.
+    /// Derives what search needs of a payload file, and its part of the lake. Returns how many entries are in it.
     ///
     /// # Errors
     /// [`IndexError`].
-    pub fn make(&self, trail: &Trail, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Result<(), IndexError> {
-        let Some(places) = self.paths(file) else { return Ok(()) };
+    pub fn make(&self, trail: &Trail, file: &PayloadFile, stopped: &dyn Fn() -> bool) -> Result<u64, IndexError> {
+        let Some(places) = self.paths(file) else { return Ok(0) };
         self.work.begin(file);
         let made = self.make_at(trail, file, &places, stopped);
         self.work.end(file, made.as_ref().is_err_and(|why| !matches!(why, IndexError::Stopped)));
@@ -374,17 +374,19 @@ impl Index {
         file: &PayloadFile,
         places: &(PathBuf, PathBuf),
         stopped: &dyn Fn() -> bool,
-    ) -> Result<(), IndexError> {
+    ) -> Result<u64, IndexError> {
         let mut lake = self.lake.as_ref().map(|lake| lake.begin(file, &self.maps));
-        self.derive(trail, file, places, lake.as_mut(), stopped)?;
+        let entries = self.derive(trail, file, places, lake.as_mut(), stopped)?;
         self.forget(file);
-        lake.map_or(Ok(()), |lake| {
+        if let Some(lake) = lake {
             let path = lake.path().to_owned();
-            lake.finish().map_err(|why| IndexError::Lake { path, why })
-        })
+            lake.finish().map_err(|why| IndexError::Lake { path, why })?;
+        }
+        Ok(entries)
     }
 
-    /// Derives what search needs of a payload file, to these places; a lake file that is begun takes its entries.
+    /// Derives what search needs of a payload file, to these places; a lake file that is begun takes its entries, whose
+    /// number is returned.
     fn derive(
         &self,
         trail: &Trail,
@@ -392,7 +394,7 @@ impl Index {
         (sidecar, terms): &(PathBuf, PathBuf),
         mut lake: Option<&mut lake::Writer>,
         stopped: &dyn Fn() -> bool,
-    ) -> Result<(), IndexError> {
+    ) -> Result<u64, IndexError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |why| IndexError::Write { path, why }
@@ -405,7 +407,7 @@ impl Index {
         let mut gathered = Gathered::new(file);
         let mut builder = Builder::new(terms).map_err(failed(terms))?;
         let mut wrong = None;
-        let (mut entries, mut bytes) = (Vec::with_capacity(BATCH), 0);
+        let (mut entries, mut bytes, mut count) = (Vec::with_capacity(BATCH), 0, 0);
         let mut take = |entries: &mut Vec<StoredEntry>| {
             let documents: Vec<_> = entries.iter().map(|entry| Document::new(entry, knowing).remembering()).collect();
             lake.iter_mut().for_each(|lake| documents.iter().for_each(|document| lake.add(document)));
@@ -427,6 +429,7 @@ impl Index {
         };
         trail.reader().each_in_file(file, &mut |entry| {
             bytes += entry.raw.len();
+            count += 1;
             entries.push(entry);
             if entries.len() == BATCH || bytes >= BATCH_BYTES {
                 wrong = take(&mut entries);
@@ -438,7 +441,8 @@ impl Index {
             return Err(why);
         }
         builder.finish(terms, file, &self.maps).map_err(failed(terms))?;
-        gathered.write(sidecar, file, &self.maps).map_err(failed(sidecar))
+        gathered.write(sidecar, file, &self.maps).map_err(failed(sidecar))?;
+        Ok(count)
     }
 }
 

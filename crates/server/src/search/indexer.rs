@@ -122,7 +122,7 @@ fn make_due(trail: &Trail, index: &Index, stopped: &(dyn Fn() -> bool + Sync)) {
 fn make_one(trail: &Trail, index: &Index, file: &PayloadFile, stopped: &dyn Fn() -> bool) {
     index.write_notes(trail);
     match index.make(trail, file, stopped) {
-        Ok(()) => {
+        Ok(_) => {
             // Opened now, so that no search has to.
             let opened = index.is_made(file, &trail.view().state);
             debug!(file = file.name(), opened, "made what search needs of a payload file");

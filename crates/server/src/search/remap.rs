@@ -18,7 +18,7 @@ use crate::store::trail::Trail;
 pub struct Remapped {
     /// Payload files.
     pub files: usize,
-    /// Entries in them, those of other retention classes in their ranges included.
+    /// Entries in them.
     pub entries: u64,
     /// What went wrong with the others.
     pub failed: Vec<IndexError>,
@@ -65,9 +65,9 @@ impl Index {
             let mut over = over.lock().unwrap_or_else(PoisonError::into_inner);
             let (remapped, done) = &mut *over;
             match made {
-                Ok(()) => {
+                Ok(entries) => {
                     remapped.files += 1;
-                    remapped.entries += file.count;
+                    remapped.entries += entries;
                 }
                 Err(why) => remapped.failed.push(why),
             }
